@@ -1,0 +1,1 @@
+//! From a recipe (APKBUILD) to signed packages.

@@ -1,0 +1,1 @@
+//! The package manager: a library, and the apk command on top of it.

@@ -1,0 +1,1 @@
+//! Early userspace: the initramfs /init.

@@ -1,0 +1,2 @@
+//! The front door's command.
+fn main() {}

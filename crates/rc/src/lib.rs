@@ -1,0 +1,1 @@
+//! PID 1 and the service manager.

@@ -1,0 +1,1 @@
+//! The POSIX shell: lexer, parser, expansion, execution, jobs, line editor.

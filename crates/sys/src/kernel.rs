@@ -1,0 +1,1 @@
+//! Modules, mounts, loop devices, reboot, the console.

@@ -1,0 +1,19 @@
+//! The operating system seen through narrow, safe interfaces.
+//!
+//! This is the only crate that may say `unsafe`. Where rustix already gives a safe call, callers use rustix
+//! themselves; what stands here is what rustix leaves unsafe or lacks, and the traits behind which a test
+//! can put a virtual system.
+//!
+//! - [`fs`]: the file system as `apk` sees it, real or virtual (fails or crashes at the Nth call)
+//! - [`process`]: fork, exec, wait, signals, pidfds
+//! - [`tty`]: terminals: raw mode, window size, the foreground process group
+//! - [`net`]: netlink, interface ioctls, raw sockets
+//! - [`kernel`]: modules, mounts, loop devices, reboot, the console
+//! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
+
+pub mod fs;
+pub mod kernel;
+pub mod namespace;
+pub mod net;
+pub mod process;
+pub mod tty;

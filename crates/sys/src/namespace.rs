@@ -1,0 +1,1 @@
+//! Namespaces, for build sandboxes and for entering a built root.

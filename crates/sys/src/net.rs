@@ -1,0 +1,1 @@
+//! Netlink, interface ioctls and raw sockets.

@@ -1,0 +1,1 @@
+//! Fork, exec, wait, signals, pidfds.

@@ -1,0 +1,1 @@
+//! Terminals: raw mode, window size, the foreground process group.
