@@ -1,1 +1,57 @@
-//! The multi-call userland.
+//! The multi-call userland: one module an applet, grouped as BusyBox groups them.
+//!
+//! - [`applet`]: what an applet is; every group has a table of its own, and [`applets`] walks them all
+//! - the groups ([`coreutils`], [`util_linux`], …): one file an applet, each with a header that names the
+//!   standard it follows and the options that it takes
+//! - [`lib`]: what applets share. Applets never call each other: what two of them need goes there
+//!
+//! An applet gets its arguments (`args[0]` is its name), works on file descriptors 0, 1 and 2, and returns its
+//! exit status. It may be run in a forked child of the shell, so it must not count on being alone at start-up.
+
+pub mod applet;
+pub mod archival;
+pub mod console;
+pub mod coreutils;
+pub mod debianutils;
+pub mod editors;
+pub mod findutils;
+pub mod init;
+pub mod lib;
+pub mod login;
+pub mod misc;
+pub mod modutils;
+pub mod networking;
+pub mod procps;
+pub mod regex;
+pub mod sysklogd;
+pub mod util_linux;
+
+use applet::Applet;
+
+/// Every group's table, in the order of the groups' names.
+static GROUPS: [&[Applet]; 14] = [
+    archival::APPLETS,
+    console::APPLETS,
+    coreutils::APPLETS,
+    debianutils::APPLETS,
+    editors::APPLETS,
+    findutils::APPLETS,
+    init::APPLETS,
+    login::APPLETS,
+    misc::APPLETS,
+    modutils::APPLETS,
+    networking::APPLETS,
+    procps::APPLETS,
+    sysklogd::APPLETS,
+    util_linux::APPLETS,
+];
+
+/// All applets, group by group.
+pub fn applets() -> impl Iterator<Item = &'static Applet> {
+    GROUPS.iter().flat_map(|group| group.iter())
+}
+
+/// The applet of that name.
+pub fn find(name: &[u8]) -> Option<&'static Applet> {
+    applets().find(|applet| applet.name.as_bytes() == name)
+}

@@ -1,0 +1,6 @@
+//! The applets of the group `init`.
+
+use crate::applet::Applet;
+
+/// This group's table.
+pub const APPLETS: &[Applet] = &[];

@@ -1,0 +1,1 @@
+//! What applets share: arguments and usage, errors, buffered output, copying.
