@@ -3,20 +3,21 @@
 //! - [`applet`]: what an applet is; every group has a table of its own, and [`applets`] walks them all
 //! - the groups ([`coreutils`], [`util_linux`], …): one file an applet, each with a header that names the
 //!   standard it follows and the options that it takes
-//! - [`lib`]: what applets share. Applets never call each other: what two of them need goes there
+//! - [`common`]: what applets share. Applets never call each other: what two of them need goes there
 //!
 //! An applet gets its arguments (`args[0]` is its name), works on file descriptors 0, 1 and 2, and returns its
 //! exit status. It may be run in a forked child of the shell, so it must not count on being alone at start-up.
 
 pub mod applet;
 pub mod archival;
+pub mod common;
 pub mod console;
 pub mod coreutils;
 pub mod debianutils;
 pub mod editors;
 pub mod findutils;
 pub mod init;
-pub mod lib;
+
 pub mod login;
 pub mod misc;
 pub mod modutils;
