@@ -1,0 +1,48 @@
+//! `/init` of the initramfs.
+
+use early::cmdline::CommandLine;
+use early::rescue::{self, Answer};
+use rustix::system::RebootCommand;
+use std::path::Path;
+use std::process::ExitCode;
+
+const TARGET: &str = "/sysroot";
+
+fn main() -> ExitCode {
+    if std::process::id() != 1 {
+        eprintln!(
+            "early: this is the first program of the initramfs: the kernel starts it as process 1"
+        );
+        return ExitCode::FAILURE;
+    }
+    let mut words = String::new();
+    if let Err(error) = early::mount_kernel_file_systems() {
+        eprintln!("early: ERROR: {error}");
+    } else {
+        words = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    }
+    loop {
+        let line = CommandLine::parse(&words);
+        if !line.quiet {
+            eprintln!(
+                "early: root is {}",
+                line.root.as_deref().unwrap_or("not given")
+            );
+        }
+        let error = match early::prepare_root(&line, Path::new(TARGET)) {
+            Ok(()) => early::switch::switch(Path::new(TARGET), &line),
+            Err(error) => error,
+        };
+        match rescue::ask(&error) {
+            Some(Answer::Retry) => {}
+            // The last of a repeated option counts, so what was typed wins.
+            Some(Answer::With(more)) => words = format!("{} {more}", words.trim_end()),
+            Some(Answer::Reboot) => eprintln!("early: {}", rescue::leave(RebootCommand::Restart)),
+            Some(Answer::PowerOff) => {
+                eprintln!("early: {}", rescue::leave(RebootCommand::PowerOff))
+            }
+            // With no console there is nobody to ask: the kernel panics, and panic= decides.
+            None => return ExitCode::FAILURE,
+        }
+    }
+}
