@@ -1,0 +1,4 @@
+//! The layers below a package: tar entries inside concatenated gzip members.
+
+pub mod member;
+pub mod tar;
