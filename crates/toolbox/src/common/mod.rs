@@ -1,1 +1,4 @@
 //! What applets share: arguments and usage, errors, buffered output, copying.
+
+pub mod glob;
+pub mod lines;

@@ -174,6 +174,22 @@ impl Regex {
         }
     }
 
+    /// A place in the match that ends first, at `from` or behind it: enough to find the line that matches.
+    pub fn touch(&self, text: &[u8], from: usize) -> Option<usize> {
+        if self.literal.is_none() && !self.program.back_references {
+            match self
+                .dfa
+                .borrow_mut()
+                .search(&self.program, text, from, false, true)
+            {
+                dfa::Answer::None => return None,
+                dfa::Answer::Match { end, .. } => return Some(end),
+                dfa::Answer::GaveUp => {}
+            }
+        }
+        self.find_at(text, from).map(|span| span.1)
+    }
+
     /// The leftmost-longest match that begins at `from` or behind it. What is before `from` is still looked at by
     /// `^` and `\b`.
     pub fn find_at(&self, text: &[u8], from: usize) -> Option<Span> {
