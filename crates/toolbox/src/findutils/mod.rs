@@ -1,5 +1,6 @@
 //! The applets of the group `findutils`.
 
+mod find;
 mod grep;
 mod walk;
 mod xargs;
@@ -21,6 +22,13 @@ pub const APPLETS: &[Applet] = &[
         about: "print the lines that hold a string",
         usage: grep::USAGE,
         run: grep::main,
+    },
+    Applet {
+        name: "find",
+        folder: Folder::UsrBin,
+        about: "walk trees and test, print or change what is in them",
+        usage: find::USAGE,
+        run: find::main,
     },
     Applet {
         name: "grep",

@@ -77,6 +77,8 @@ struct Sed<'a> {
     hold: Vec<u8>,
     /// Whether the line in the pattern space ended in the delimiter.
     ended: bool,
+    /// The same of the hold space.
+    hold_ended: bool,
     /// Whether a delimiter is owed before more is written.
     owed: bool,
     late: Vec<Late>,
@@ -134,6 +136,7 @@ pub fn run(script: &Script, options: &Options, files: &[OsString]) -> Result<i32
         space: Vec::new(),
         hold: Vec::new(),
         ended: true,
+        hold_ended: true,
         owed: false,
         late: Vec::new(),
         substituted: false,
@@ -528,17 +531,27 @@ impl Sed<'_> {
                     return Ok(Flow::Again);
                 }
             },
-            Action::Get => self.space.clone_from(&self.hold),
+            Action::Get => {
+                self.space.clone_from(&self.hold);
+                self.ended = self.hold_ended;
+            }
             Action::GetAppend => {
                 self.space.push(delimiter);
                 self.space.extend_from_slice(&self.hold);
+                self.ended |= self.hold_ended;
             }
-            Action::Hold => self.hold.clone_from(&self.space),
+            Action::Hold => {
+                self.hold.clone_from(&self.space);
+                self.hold_ended = self.ended;
+            }
             Action::HoldAppend => {
                 self.hold.push(delimiter);
                 self.hold.extend_from_slice(&self.space);
             }
-            Action::Exchange => std::mem::swap(&mut self.space, &mut self.hold),
+            Action::Exchange => {
+                std::mem::swap(&mut self.space, &mut self.hold);
+                std::mem::swap(&mut self.ended, &mut self.hold_ended);
+            }
             Action::Empty => self.space.clear(),
             Action::List(width) => {
                 let text = list(&self.space, width.unwrap_or(70));
@@ -570,10 +583,12 @@ impl Sed<'_> {
             }
             Action::Print => self.print_space()?,
             Action::PrintFirst => {
-                let end = memchr::memchr(delimiter, &self.space).unwrap_or(self.space.len());
-                let line = self.space[..end].to_vec();
+                let Some(end) = memchr::memchr(delimiter, &self.space) else {
+                    self.print_space()?;
+                    return Ok(next);
+                };
+                let line = self.space[..=end].to_vec();
                 self.put(&line)?;
-                self.put(&[delimiter])?;
             }
             Action::Quit(status) => return Ok(Flow::Quit(true, *status)),
             Action::QuitSilently(status) => {
