@@ -1,0 +1,333 @@
+//! The `sh` command: a script, `-c`, standard input, or a terminal.
+
+use crate::exec::{Flow, Shell, strerror};
+use crate::parser::Parser;
+use crate::{AppletFn, builtins};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use sys::process;
+
+const USAGE: &str = "usage: sh [-abCefilmnuvx] [-o option] [-c command | file | -s] [argument...]\n";
+
+/// Runs the shell with the environment that it was started in; `applets` finds the host's programs. Returns the
+/// status to exit with.
+pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn>>) -> i32 {
+    let mut shell = Shell::new();
+    shell.applets = applets;
+    shell.import_environment(std::env::vars_os());
+    set_folder(&mut shell);
+    let name = arguments.first().map_or(&b"sh"[..], |name| name.as_bytes());
+    shell.name = name.to_vec();
+    let login = name.starts_with(b"-");
+    let words: Vec<Vec<u8>> = arguments.iter().skip(1).map(|word| word.as_bytes().to_vec()).collect();
+    match start(&mut shell, &words, login) {
+        Ok(Start::Text(text)) => {
+            let name = shell.name.clone();
+            shell.run_to_exit(|shell| shell.run_text(&name, &text))
+        }
+        Ok(Start::File(path)) => match std::fs::read(OsStr::from_bytes(&path)) {
+            Ok(text) => {
+                shell.name.clone_from(&path);
+                shell.run_to_exit(|shell| shell.run_text(&path, &text))
+            }
+            Err(error) => {
+                let text = format!("sh: can't open '{}': {}\n", String::from_utf8_lossy(&path), strerror(&error));
+                let _ = process::write_all(2, text.as_bytes());
+                if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+            }
+        },
+        Ok(Start::Input) if shell.options.interactive => interactive(&mut shell),
+        Ok(Start::Input) => shell.run_to_exit(read_commands),
+        Err(status) => status,
+    }
+}
+
+enum Start {
+    Text(Vec<u8>),
+    File(Vec<u8>),
+    Input,
+}
+
+/// `PWD` is believed where it leads here.
+fn set_folder(shell: &mut Shell) {
+    let known = shell.variables.get(b"PWD").is_some_and(builtins::is_here);
+    if !known && let Ok(here) = std::env::current_dir() {
+        shell.set_var(b"PWD", here.as_os_str().as_bytes());
+    }
+}
+
+fn start(shell: &mut Shell, words: &[Vec<u8>], mut login: bool) -> Result<Start, i32> {
+    let (mut command, mut input, mut at) = (false, false, 0);
+    while let Some(word) = words.get(at).filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+'))) {
+        at += 1;
+        let on = word.first() == Some(&b'-');
+        match word.as_slice() {
+            b"--" => break,
+            b"--login" => {
+                login = true;
+                continue;
+            }
+            b"--help" => {
+                let _ = process::write_all(1, USAGE.as_bytes());
+                return Err(0);
+            }
+            _ => {}
+        }
+        for letter in word.iter().skip(1) {
+            let known = match letter {
+                b'c' => {
+                    command = on;
+                    true
+                }
+                b's' => {
+                    input = on;
+                    true
+                }
+                b'l' => {
+                    login = on;
+                    true
+                }
+                b'o' => {
+                    at += 1;
+                    words.get(at - 1).is_some_and(|name| shell.options.set_name(name, on))
+                }
+                letter => shell.options.set_letter(char::from(*letter), on),
+            };
+            if !known {
+                let text = format!("sh: bad option -{}\n{USAGE}", char::from(*letter));
+                let _ = process::write_all(2, text.as_bytes());
+                return Err(2);
+            }
+        }
+    }
+    let mut rest = words.get(at..).unwrap_or_default().to_vec();
+    let start = if command {
+        if rest.is_empty() {
+            let _ = process::write_all(2, b"sh: -c needs an argument\n");
+            return Err(2);
+        }
+        let text = rest.remove(0);
+        if !rest.is_empty() {
+            shell.name = rest.remove(0);
+        }
+        Start::Text(text)
+    } else if !input && !rest.is_empty() {
+        Start::File(rest.remove(0))
+    } else {
+        if sys::tty::is_terminal(0) && sys::tty::is_terminal(2) {
+            shell.options.interactive = true;
+        }
+        Start::Input
+    };
+    shell.positional = rest;
+    if login {
+        profile(shell, b"/etc/profile");
+        if let Some(home) = shell.variables.get(b"HOME").map(<[u8]>::to_vec) {
+            profile(shell, &[home.as_slice(), b"/.profile"].concat());
+        }
+    }
+    if shell.options.interactive
+        && let Some(file) = shell.variables.get(b"ENV").map(<[u8]>::to_vec)
+    {
+        profile(shell, &file);
+    }
+    if let Some(status) = shell.exited {
+        return Err(status);
+    }
+    Ok(start)
+}
+
+fn profile(shell: &mut Shell, path: &[u8]) {
+    if let Ok(text) = std::fs::read(OsStr::from_bytes(path))
+        && let Err(Flow::Exit(status)) = shell.run_text(path, &text)
+        && !shell.options.interactive
+    {
+        shell.exited = Some(status);
+    }
+}
+
+/// Commands from standard input, each run before the next is read: what a command leaves unread is the next one's.
+fn read_commands(shell: &mut Shell) -> Result<(), Flow> {
+    let mut text = Vec::new();
+    let mut line = 1;
+    loop {
+        let ended = !read_line(&mut text);
+        if text.is_empty() && ended {
+            return Ok(());
+        }
+        match parse(shell, &text, line) {
+            Parsed::Unfinished if !ended => continue,
+            Parsed::Lists(lists) => {
+                for list in lists {
+                    if !shell.options.no_exec {
+                        shell.list(&list)?;
+                    }
+                }
+            }
+            Parsed::Unfinished | Parsed::Failed => return Err(Flow::Exit(2)),
+        }
+        line += u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+        text.clear();
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+enum Parsed {
+    Lists(Vec<crate::ast::List>),
+    Unfinished,
+    Failed,
+}
+
+fn parse(shell: &Shell, text: &[u8], line: u32) -> Parsed {
+    let name = String::from_utf8_lossy(&shell.name).into_owned();
+    let mut parser = Parser::new(text, &name, &shell.aliases);
+    parser.line = line;
+    let mut lists = Vec::new();
+    loop {
+        match parser.next_command() {
+            Ok(Some(list)) => lists.push(list),
+            Ok(None) => return Parsed::Lists(lists),
+            Err(error) if error.unfinished => {
+                return Parsed::Unfinished;
+            }
+            Err(error) => {
+                let _ = process::write_all(2, format!("{error}\n").as_bytes());
+                return Parsed::Failed;
+            }
+        }
+    }
+}
+
+/// Adds a line of standard input; `false`: it is at its end.
+fn read_line(text: &mut Vec<u8>) -> bool {
+    let mut byte = [0];
+    loop {
+        match process::read(0, &mut byte) {
+            Ok(1) => {
+                text.push(byte[0]);
+                if byte[0] == b'\n' {
+                    return true;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
+            _ => return false,
+        }
+    }
+}
+
+/// A terminal: prompts, and errors that end only a command.
+fn interactive(shell: &mut Shell) -> i32 {
+    for signal in [3, 15, 20, 21, 22] {
+        // QUIT and TERM, and being stopped, are for the commands, not for the shell.
+        let _ = process::set_signal(signal, process::Disposition::Ignore);
+    }
+    let _ = process::set_signal(2, process::Disposition::Catch);
+    let mut text = Vec::new();
+    loop {
+        shell.poll_jobs();
+        let prompt = if text.is_empty() { b"PS1".as_slice() } else { b"PS2" };
+        let prompt = prompt_text(shell, prompt);
+        let _ = process::write_all(2, &prompt);
+        let before = text.len();
+        let more = read_line(&mut text);
+        if process::take_signal() == Some(2) {
+            let _ = process::write_all(2, b"\n");
+            text.clear();
+            shell.status = 130;
+            continue;
+        }
+        if !more && text.len() == before {
+            if text.is_empty() {
+                let _ = process::write_all(2, b"\n");
+                return shell.exit_trap();
+            }
+            text.clear();
+            let _ = process::write_all(2, b"\nsh: syntax error: unexpected end of input\n");
+            shell.status = 2;
+            continue;
+        }
+        match parse(shell, &text, 1) {
+            Parsed::Unfinished => continue,
+            Parsed::Failed => shell.status = 2,
+            Parsed::Lists(lists) => {
+                for list in lists {
+                    match shell.list(&list) {
+                        Ok(()) => {}
+                        Err(Flow::Exit(status)) => {
+                            shell.status = status;
+                            return shell.exit_trap();
+                        }
+                        Err(Flow::Abort(status) | Flow::Return(status)) => {
+                            shell.status = status;
+                            break;
+                        }
+                        Err(Flow::Break(_) | Flow::Continue(_)) => break,
+                    }
+                }
+            }
+        }
+        shell.loops = 0;
+        shell.tested = 0;
+        text.clear();
+    }
+}
+
+/// A prompt: ash's escapes, then expansions.
+fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
+    let Some(text) = shell.variables.get(variable).map(<[u8]>::to_vec) else { return Vec::new() };
+    let mut out = Vec::new();
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'$') => out.push(if rustix::process::geteuid().is_root() { b'#' } else { b'$' }),
+            Some(b'w') => {
+                let here = shell.variables.get(b"PWD").unwrap_or_default().to_vec();
+                let home = shell.variables.get(b"HOME").unwrap_or_default();
+                match here.strip_prefix(home) {
+                    Some(rest) if home.len() > 1 && (rest.is_empty() || rest.first() == Some(&b'/')) => {
+                        out.push(b'~');
+                        out.extend_from_slice(rest);
+                    }
+                    _ => out.extend(here),
+                }
+            }
+            Some(b'W') => {
+                let here = shell.variables.get(b"PWD").unwrap_or_default();
+                out.extend_from_slice(here.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+            }
+            Some(b'h') => {
+                let name = rustix::system::uname().nodename().to_bytes().to_vec();
+                out.extend(name.split(|byte| *byte == b'.').next());
+            }
+            Some(b'H') => out.extend_from_slice(rustix::system::uname().nodename().to_bytes()),
+            Some(b'u') => out.extend_from_slice(shell.variables.get(b"USER").unwrap_or(b"root")),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'e') => out.push(27),
+            // They mark what takes no room, for line editors.
+            Some(b'[' | b']') | None => {}
+            Some(b'0') => {
+                let digits: Vec<u8> = bytes.clone().take(2).take_while(|digit| matches!(digit, b'0'..=b'7')).collect();
+                for _ in &digits {
+                    bytes.next();
+                }
+                out.push(digits.iter().fold(0, |value, digit| value * 8 + (digit - b'0')));
+            }
+            Some(other) => out.extend([b'\\', other]),
+        }
+    }
+    if !out.contains(&b'$') && !out.contains(&b'`') {
+        return out;
+    }
+    let aliases = std::collections::HashMap::new();
+    match Parser::new(&out, "prompt", &aliases).expandable() {
+        Ok(word) => shell.string(&word).unwrap_or(out),
+        Err(_) => out,
+    }
+}
