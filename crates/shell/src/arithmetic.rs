@@ -13,7 +13,13 @@ const DEEPEST: u32 = 200;
 
 /// The value of an expression; empty counts as 0.
 pub fn evaluate(text: &[u8], variables: &mut dyn Variables) -> Result<i64, String> {
-    let mut parser = Parser { text, at: 0, variables, dead: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        variables,
+        dead: 0,
+        depth: 0,
+    };
     parser.blanks();
     if parser.at == text.len() {
         return Ok(0);
@@ -32,7 +38,10 @@ pub fn number(text: &[u8]) -> Option<i64> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let (digits, radix) = if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+    let (digits, radix) = if let Some(hex) = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
         (hex, 16)
     } else if digits.len() > 1 && digits.starts_with('0') {
         (&digits[1..], 8)
@@ -46,8 +55,14 @@ pub fn number(text: &[u8]) -> Option<i64> {
     let value = digits
         .chars()
         .filter_map(|digit| digit.to_digit(radix))
-        .fold(0i64, |value, digit| value.wrapping_mul(radix.into()).wrapping_add(digit.into()));
-    Some(if negative { value.wrapping_neg() } else { value })
+        .fold(0i64, |value, digit| {
+            value.wrapping_mul(radix.into()).wrapping_add(digit.into())
+        });
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
 }
 
 struct Parser<'a> {
@@ -75,7 +90,10 @@ const LEVELS: [&[&str]; 10] = [
 
 impl Parser<'_> {
     fn syntax(&self) -> String {
-        format!("arithmetic syntax error: {}", String::from_utf8_lossy(self.text).trim())
+        format!(
+            "arithmetic syntax error: {}",
+            String::from_utf8_lossy(self.text).trim()
+        )
     }
 
     fn blanks(&mut self) {
@@ -106,8 +124,12 @@ impl Parser<'_> {
     }
 
     fn name(&self) -> Option<Vec<u8>> {
-        let name: Vec<u8> =
-            self.rest().iter().copied().take_while(|byte| crate::lexer::is_name_byte(*byte)).collect();
+        let name: Vec<u8> = self
+            .rest()
+            .iter()
+            .copied()
+            .take_while(|byte| crate::lexer::is_name_byte(*byte))
+            .collect();
         crate::lexer::is_name(&name).then_some(name)
     }
 
@@ -165,7 +187,9 @@ impl Parser<'_> {
     }
 
     fn level(&mut self, level: usize) -> Result<i64, String> {
-        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let Some(operators) = LEVELS.get(level) else {
+            return self.unary();
+        };
         let mut left = self.level(level + 1)?;
         'more: loop {
             for operator in *operators {
@@ -180,7 +204,10 @@ impl Parser<'_> {
                     "<" | ">" => next == operator.as_bytes().first() || next == Some(&b'='),
                     _ => false,
                 };
-                let assigns = !matches!(*operator, "==" | "!=" | "<=" | ">=" | "||" | "&&" | "<" | ">");
+                let assigns = !matches!(
+                    *operator,
+                    "==" | "!=" | "<=" | ">=" | "||" | "&&" | "<" | ">"
+                );
                 if longer || (assigns && next == Some(&b'=')) {
                     continue;
                 }
@@ -192,7 +219,11 @@ impl Parser<'_> {
                         let right = self.level(level + 1);
                         self.dead -= u32::from(decided);
                         let right = right?;
-                        i64::from(if *operator == "||" { left != 0 || right != 0 } else { left != 0 && right != 0 })
+                        i64::from(if *operator == "||" {
+                            left != 0 || right != 0
+                        } else {
+                            left != 0 && right != 0
+                        })
                     }
                     _ => {
                         let right = self.level(level + 1)?;
@@ -230,7 +261,11 @@ impl Parser<'_> {
     }
 
     fn get(&mut self, name: &[u8]) -> Result<i64, String> {
-        if self.dead > 0 { Ok(0) } else { self.variables.get(name) }
+        if self.dead > 0 {
+            Ok(0)
+        } else {
+            self.variables.get(name)
+        }
     }
 
     fn set(&mut self, name: &[u8], value: i64) -> Result<i64, String> {
@@ -253,10 +288,14 @@ impl Parser<'_> {
     fn bare_unary(&mut self) -> Result<i64, String> {
         for (operator, step) in [("++", 1), ("--", -1)] {
             let ahead = self.rest().get(2..).unwrap_or_default().trim_ascii_start();
-            let is_name = ahead.first().is_some_and(|byte| crate::lexer::is_name_start(*byte));
+            let is_name = ahead
+                .first()
+                .is_some_and(|byte| crate::lexer::is_name_start(*byte));
             if self.rest().starts_with(operator.as_bytes()) && is_name {
                 self.take(operator);
-                let Some(name) = self.name() else { return Err(self.syntax()) };
+                let Some(name) = self.name() else {
+                    return Err(self.syntax());
+                };
                 self.at += name.len();
                 self.blanks();
                 let value = self.get(&name)?.wrapping_add(step);
@@ -293,8 +332,13 @@ impl Parser<'_> {
             }
             return Ok(value);
         }
-        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let value = number(self.rest().get(..digits).unwrap_or_default()).ok_or_else(|| self.syntax())?;
+        let digits = self
+            .rest()
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
+        let value =
+            number(self.rest().get(..digits).unwrap_or_default()).ok_or_else(|| self.syntax())?;
         self.at += digits;
         self.blanks();
         Ok(value)
@@ -336,14 +380,21 @@ mod tests {
             ("x=y=4, x*y", 16),
             ("7 & 3 ^ 1", 2),
         ] {
-            assert_eq!(evaluate(text.as_bytes(), &mut HashMap::new()), Ok(want), "{text}");
+            assert_eq!(
+                evaluate(text.as_bytes(), &mut HashMap::new()),
+                Ok(want),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_an_error() {
         for text in ["1 +", "(1", "1 1", "1 / 0", "09", "a b", "1 ? 2", "$"] {
-            assert!(evaluate(text.as_bytes(), &mut HashMap::new()).is_err(), "{text}");
+            assert!(
+                evaluate(text.as_bytes(), &mut HashMap::new()).is_err(),
+                "{text}"
+            );
         }
         assert!(evaluate("(".repeat(100_000).as_bytes(), &mut HashMap::new()).is_err());
         assert!(evaluate("-".repeat(100_000).as_bytes(), &mut HashMap::new()).is_err());

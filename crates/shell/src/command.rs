@@ -8,7 +8,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use sys::process;
 
-const USAGE: &str = "usage: sh [-abCefilmnuvx] [-o option] [-c command | file | -s] [argument...]\n";
+const USAGE: &str =
+    "usage: sh [-abCefilmnuvx] [-o option] [-c command | file | -s] [argument...]\n";
 
 /// Runs the shell with the environment that it was started in; `applets` finds the host's programs. Returns the
 /// status to exit with.
@@ -20,7 +21,11 @@ pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn
     let name = arguments.first().map_or(&b"sh"[..], |name| name.as_bytes());
     shell.name = name.to_vec();
     let login = name.starts_with(b"-");
-    let words: Vec<Vec<u8>> = arguments.iter().skip(1).map(|word| word.as_bytes().to_vec()).collect();
+    let words: Vec<Vec<u8>> = arguments
+        .iter()
+        .skip(1)
+        .map(|word| word.as_bytes().to_vec())
+        .collect();
     match start(&mut shell, &words, login) {
         Ok(Start::Text(text)) => {
             let name = shell.name.clone();
@@ -32,9 +37,17 @@ pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn
                 shell.run_to_exit(|shell| shell.run_text(&path, &text))
             }
             Err(error) => {
-                let text = format!("sh: can't open '{}': {}\n", String::from_utf8_lossy(&path), strerror(&error));
+                let text = format!(
+                    "sh: can't open '{}': {}\n",
+                    String::from_utf8_lossy(&path),
+                    strerror(&error)
+                );
                 let _ = process::write_all(2, text.as_bytes());
-                if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+                if error.kind() == io::ErrorKind::NotFound {
+                    127
+                } else {
+                    126
+                }
             }
         },
         Ok(Start::Input) if shell.options.interactive => interactive(&mut shell),
@@ -59,7 +72,10 @@ fn set_folder(shell: &mut Shell) {
 
 fn start(shell: &mut Shell, words: &[Vec<u8>], mut login: bool) -> Result<Start, i32> {
     let (mut command, mut input, mut at) = (false, false, 0);
-    while let Some(word) = words.get(at).filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+'))) {
+    while let Some(word) = words
+        .get(at)
+        .filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+')))
+    {
         at += 1;
         let on = word.first() == Some(&b'-');
         match word.as_slice() {
@@ -90,7 +106,9 @@ fn start(shell: &mut Shell, words: &[Vec<u8>], mut login: bool) -> Result<Start,
                 }
                 b'o' => {
                     at += 1;
-                    words.get(at - 1).is_some_and(|name| shell.options.set_name(name, on))
+                    words
+                        .get(at - 1)
+                        .is_some_and(|name| shell.options.set_name(name, on))
                 }
                 letter => shell.options.set_letter(char::from(*letter), on),
             };
@@ -228,7 +246,11 @@ fn interactive(shell: &mut Shell) -> i32 {
     let mut text = Vec::new();
     loop {
         shell.poll_jobs();
-        let prompt = if text.is_empty() { b"PS1".as_slice() } else { b"PS2" };
+        let prompt = if text.is_empty() {
+            b"PS1".as_slice()
+        } else {
+            b"PS2"
+        };
         let prompt = prompt_text(shell, prompt);
         let _ = process::write_all(2, &prompt);
         let before = text.len();
@@ -277,7 +299,9 @@ fn interactive(shell: &mut Shell) -> i32 {
 
 /// A prompt: ash's escapes, then expansions.
 fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
-    let Some(text) = shell.variables.get(variable).map(<[u8]>::to_vec) else { return Vec::new() };
+    let Some(text) = shell.variables.get(variable).map(<[u8]>::to_vec) else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     let mut bytes = text.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -286,12 +310,18 @@ fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
             continue;
         }
         match bytes.next() {
-            Some(b'$') => out.push(if rustix::process::geteuid().is_root() { b'#' } else { b'$' }),
+            Some(b'$') => out.push(if rustix::process::geteuid().is_root() {
+                b'#'
+            } else {
+                b'$'
+            }),
             Some(b'w') => {
                 let here = shell.variables.get(b"PWD").unwrap_or_default().to_vec();
                 let home = shell.variables.get(b"HOME").unwrap_or_default();
                 match here.strip_prefix(home) {
-                    Some(rest) if home.len() > 1 && (rest.is_empty() || rest.first() == Some(&b'/')) => {
+                    Some(rest)
+                        if home.len() > 1 && (rest.is_empty() || rest.first() == Some(&b'/')) =>
+                    {
                         out.push(b'~');
                         out.extend_from_slice(rest);
                     }
@@ -304,7 +334,7 @@ fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
             }
             Some(b'h') => {
                 let name = rustix::system::uname().nodename().to_bytes().to_vec();
-                out.extend(name.split(|byte| *byte == b'.').next());
+                out.extend_from_slice(name.split(|byte| *byte == b'.').next().unwrap_or_default());
             }
             Some(b'H') => out.extend_from_slice(rustix::system::uname().nodename().to_bytes()),
             Some(b'u') => out.extend_from_slice(shell.variables.get(b"USER").unwrap_or(b"root")),
@@ -313,11 +343,19 @@ fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
             // They mark what takes no room, for line editors.
             Some(b'[' | b']') | None => {}
             Some(b'0') => {
-                let digits: Vec<u8> = bytes.clone().take(2).take_while(|digit| matches!(digit, b'0'..=b'7')).collect();
+                let digits: Vec<u8> = bytes
+                    .clone()
+                    .take(2)
+                    .take_while(|digit| matches!(digit, b'0'..=b'7'))
+                    .collect();
                 for _ in &digits {
                     bytes.next();
                 }
-                out.push(digits.iter().fold(0, |value, digit| value * 8 + (digit - b'0')));
+                out.push(
+                    digits
+                        .iter()
+                        .fold(0, |value, digit| value * 8 + (digit - b'0')),
+                );
             }
             Some(other) => out.extend([b'\\', other]),
         }

@@ -63,15 +63,19 @@ pub fn unescape(text: &[u8], style: Style) -> Unescaped {
             b'u' | b'U' if style == Style::DollarQuote => {
                 let (value, used) = number(rest, 16, if *letter == b'u' { 4 } else { 8 });
                 if let Some(c) = char::from_u32(value).filter(|_| used > 0) {
-                    out.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    out.bytes
+                        .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 rest = rest.get(used..).unwrap_or_default();
                 continue;
             }
             b'0'..=b'7' => {
                 // Echo wants a 0 in front, which does not count among the three digits.
-                let (from, most) =
-                    if style == Style::Echo && *letter == b'0' { (rest, 3) } else { (text_from(text, rest, 1), 3) };
+                let (from, most) = if style == Style::Echo && *letter == b'0' {
+                    (rest, 3)
+                } else {
+                    (text_from(text, rest, 1), 3)
+                };
                 if style == Style::Echo && *letter != b'0' {
                     out.bytes.extend_from_slice(&[b'\\', *letter]);
                     continue;
@@ -93,12 +97,18 @@ pub fn unescape(text: &[u8], style: Style) -> Unescaped {
 
 /// The end of `text` that is `back` bytes longer than `rest`.
 fn text_from<'a>(text: &'a [u8], rest: &[u8], back: usize) -> &'a [u8] {
-    text.get(text.len().saturating_sub(rest.len() + back)..).unwrap_or_default()
+    text.get(text.len().saturating_sub(rest.len() + back)..)
+        .unwrap_or_default()
 }
 
 fn number(text: &[u8], radix: u32, most: usize) -> (u32, usize) {
-    let digits = text.iter().take(most).map_while(|byte| char::from(*byte).to_digit(radix));
-    digits.fold((0, 0), |(value, used), digit| (value.wrapping_mul(radix).wrapping_add(digit), used + 1))
+    let digits = text
+        .iter()
+        .take(most)
+        .map_while(|byte| char::from(*byte).to_digit(radix));
+    digits.fold((0, 0), |(value, used), digit| {
+        (value.wrapping_mul(radix).wrapping_add(digit), used + 1)
+    })
 }
 
 #[cfg(test)]

@@ -94,7 +94,13 @@ impl Shell {
             getopts_at: 0,
             random_state: std::cell::Cell::new(pid.cast_unsigned() | 1),
         };
-        for (name, value) in [("IFS", " \t\n"), ("PS1", "\\w \\$ "), ("PS2", "> "), ("PS4", "+ "), ("OPTIND", "1")] {
+        for (name, value) in [
+            ("IFS", " \t\n"),
+            ("PS1", "\\w \\$ "),
+            ("PS2", "> "),
+            ("PS4", "+ "),
+            ("OPTIND", "1"),
+        ] {
             shell.set_var(name.as_bytes(), value.as_bytes());
         }
         shell
@@ -113,8 +119,11 @@ impl Shell {
     /// Writes to a descriptor; a reader that went away or a full disk is the caller's to tell.
     pub(crate) fn warn(&self, what: &str) {
         let name = String::from_utf8_lossy(&self.name);
-        let text =
-            if self.line > 0 { format!("{name}: line {}: {what}\n", self.line) } else { format!("{name}: {what}\n") };
+        let text = if self.line > 0 {
+            format!("{name}: line {}: {what}\n", self.line)
+        } else {
+            format!("{name}: {what}\n")
+        };
         // Where errors cannot be written, there is nothing left to say.
         let _ = process::write_all(2, text.as_bytes());
     }
@@ -123,7 +132,11 @@ impl Shell {
     pub(crate) fn fail(&mut self, what: &str) -> Flow {
         self.warn(what);
         self.status = 2;
-        if self.options.interactive { Flow::Abort(2) } else { Flow::Exit(2) }
+        if self.options.interactive {
+            Flow::Abort(2)
+        } else {
+            Flow::Exit(2)
+        }
     }
 
     pub(crate) fn assign(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), Flow> {
@@ -151,8 +164,9 @@ impl Shell {
             return self.background(and_or);
         }
         let last = and_or.rest.len();
-        for (number, (and, pipeline)) in
-            std::iter::once((true, &and_or.first)).chain(and_or.rest.iter().map(|(and, p)| (*and, p))).enumerate()
+        for (number, (and, pipeline)) in std::iter::once((true, &and_or.first))
+            .chain(and_or.rest.iter().map(|(and, p)| (*and, p)))
+            .enumerate()
         {
             if number > 0 && and != (self.status == 0) {
                 continue;
@@ -167,7 +181,10 @@ impl Shell {
     }
 
     fn background(&mut self, and_or: &AndOr) -> Result<(), Flow> {
-        let inner = AndOr { background: false, ..and_or.clone() };
+        let inner = AndOr {
+            background: false,
+            ..and_or.clone()
+        };
         let pid = self.fork(|shell| {
             if !shell.options.monitor {
                 for signal in [libc_signal::INT, libc_signal::QUIT] {
@@ -207,7 +224,12 @@ impl Shell {
         let simple = pipeline.commands.len() > 1
             || matches!(
                 pipeline.commands.first().map(|command| &command.command),
-                Some(Command::Simple { .. } | Command::Subshell(_) | Command::Test(_) | Command::Arithmetic(_))
+                Some(
+                    Command::Simple { .. }
+                        | Command::Subshell(_)
+                        | Command::Test(_)
+                        | Command::Arithmetic(_)
+                )
             );
         if self.options.error_exit && self.status != 0 && self.tested == 0 && simple {
             return Err(Flow::Exit(self.status));
@@ -225,7 +247,9 @@ impl Shell {
             } else {
                 match process::pipe() {
                     Ok(ends) => Some(ends),
-                    Err(error) => return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error)))),
+                    Err(error) => {
+                        return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error))));
+                    }
                 }
             };
             let pid = self.fork(|shell| {
@@ -252,7 +276,12 @@ impl Shell {
         }
         let last = statuses.last().copied().unwrap_or(0);
         self.status = if self.options.pipe_fail {
-            statuses.iter().rev().copied().find(|status| *status != 0).unwrap_or(0)
+            statuses
+                .iter()
+                .rev()
+                .copied()
+                .find(|status| *status != 0)
+                .unwrap_or(0)
         } else {
             last
         };
@@ -273,7 +302,12 @@ impl Shell {
         self.options.interactive = false;
         self.options.monitor = false;
         self.jobs.clear();
-        let caught: Vec<i32> = self.traps.iter().filter(|(_, action)| !action.is_empty()).map(|(s, _)| *s).collect();
+        let caught: Vec<i32> = self
+            .traps
+            .iter()
+            .filter(|(_, action)| !action.is_empty())
+            .map(|(s, _)| *s)
+            .collect();
         for signal in caught {
             self.traps.remove(&signal);
             if signal > 0 {
@@ -347,7 +381,9 @@ impl Shell {
                     self.run_text(b"trap", &action)?;
                     self.status = status;
                 }
-                None if signal == libc_signal::INT && self.options.interactive => return Err(Flow::Abort(130)),
+                None if signal == libc_signal::INT && self.options.interactive => {
+                    return Err(Flow::Abort(130));
+                }
                 None => {}
             }
         }
@@ -372,7 +408,11 @@ impl Shell {
                 Err(error) => {
                     let _ = process::write_all(2, format!("{error}\n").as_bytes());
                     self.status = 2;
-                    result = Err(if self.options.interactive { Flow::Abort(2) } else { Flow::Exit(2) });
+                    result = Err(if self.options.interactive {
+                        Flow::Abort(2)
+                    } else {
+                        Flow::Exit(2)
+                    });
                 }
             }
             if result.is_err() {
@@ -390,7 +430,9 @@ impl Shell {
     pub(crate) fn command_output(&mut self, list: &List) -> Result<Vec<u8>, Flow> {
         let (read_end, write_end) = match process::pipe() {
             Ok(ends) => ends,
-            Err(error) => return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error)))),
+            Err(error) => {
+                return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error))));
+            }
         };
         let pid = self.fork(|shell| {
             let _ = process::dup2(write_end, 1);
@@ -445,7 +487,10 @@ impl Shell {
                 self.status = self.wait_for(pid);
                 Ok(())
             }
-            Command::If { branches, otherwise } => {
+            Command::If {
+                branches,
+                otherwise,
+            } => {
                 for (condition, body) in branches {
                     if self.condition(condition)? {
                         return self.list(body);
@@ -459,7 +504,11 @@ impl Shell {
                     }
                 }
             }
-            Command::Loop { until, condition, body } => {
+            Command::Loop {
+                until,
+                condition,
+                body,
+            } => {
                 let mut status = 0;
                 self.loops += 1;
                 let result = loop {
@@ -586,7 +635,11 @@ impl Shell {
                 match operator.as_slice() {
                     b"=" | b"==" => pattern::matches(&self.pattern(right)?, &text),
                     b"!=" => !pattern::matches(&self.pattern(right)?, &text),
-                    b"=~" => return Err(self.fail("[[: =~: regular expressions are not known to this shell")),
+                    b"=~" => {
+                        return Err(
+                            self.fail("[[: =~: regular expressions are not known to this shell")
+                        );
+                    }
                     _ => {
                         let right = self.string(right)?;
                         match builtins::test::binary(&text, operator, &right) {
@@ -642,7 +695,9 @@ impl Shell {
             if keep {
                 return self.exec_builtin(command, assignments, &arguments);
             }
-            return self.with_redirections(command, assignments, special, |shell| builtin.run(shell, &arguments));
+            return self.with_redirections(command, assignments, special, |shell| {
+                builtin.run(shell, &arguments)
+            });
         }
         self.external(assignments, command, &arguments)
     }
@@ -662,7 +717,11 @@ impl Shell {
         }
         self.status = self.substitution_status.unwrap_or(0);
         if assignments.is_empty() && self.substitution_status.is_none() {
-            self.status = if command.redirections.is_empty() { before } else { 0 };
+            self.status = if command.redirections.is_empty() {
+                before
+            } else {
+                0
+            };
         }
         match self.redirect(&command.redirections, true) {
             Ok(saved) => saved.restore(),
@@ -675,7 +734,11 @@ impl Shell {
     fn assignment_value(&mut self, assignment: &crate::ast::Assignment) -> Result<Vec<u8>, Flow> {
         let value = self.string(&assignment.value)?;
         if assignment.append {
-            let mut old = self.variables.get(&assignment.name).unwrap_or_default().to_vec();
+            let mut old = self
+                .variables
+                .get(&assignment.name)
+                .unwrap_or_default()
+                .to_vec();
             old.extend(value);
             return Ok(old);
         }
@@ -736,7 +799,11 @@ impl Shell {
         result
     }
 
-    pub(crate) fn call_function(&mut self, body: &Redirected, arguments: Vec<Vec<u8>>) -> Result<(), Flow> {
+    pub(crate) fn call_function(
+        &mut self,
+        body: &Redirected,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<(), Flow> {
         self.depth += 1;
         if self.depth > DEEPEST {
             self.depth -= 1;
@@ -761,7 +828,10 @@ impl Shell {
     }
 
     fn find_builtin(&self, name: &[u8]) -> Option<builtins::Found> {
-        if let Some(function) = std::str::from_utf8(name).ok().and_then(|name| self.registered.get(name)) {
+        if let Some(function) = std::str::from_utf8(name)
+            .ok()
+            .and_then(|name| self.registered.get(name))
+        {
             return Some(builtins::Found::Registered(*function));
         }
         builtins::find(name).map(builtins::Found::Own)
@@ -789,7 +859,11 @@ impl Shell {
             Err(RedirectError::Flow(flow)) => return Err(flow),
             Err(RedirectError::Failed) => {
                 self.status = 1;
-                return if self.options.interactive { Ok(()) } else { Err(Flow::Exit(1)) };
+                return if self.options.interactive {
+                    Ok(())
+                } else {
+                    Err(Flow::Exit(1))
+                };
             }
         }
         for assignment in assignments {
@@ -804,7 +878,11 @@ impl Shell {
         }
         let status = self.exec_words(words);
         self.status = status;
-        if self.options.interactive { Ok(()) } else { Err(Flow::Exit(status)) }
+        if self.options.interactive {
+            Ok(())
+        } else {
+            Err(Flow::Exit(status))
+        }
     }
 
     fn external(
@@ -837,12 +915,17 @@ impl Shell {
         let name = arguments.first().cloned().unwrap_or_default();
         for signal in 1..32 {
             // What the shell itself ignores for its own sake must not be inherited.
-            if self.options.interactive || (self.options.monitor && !self.traps.contains_key(&signal)) {
+            if self.options.interactive
+                || (self.options.monitor && !self.traps.contains_key(&signal))
+            {
                 let _ = process::set_signal(signal, process::Disposition::Default);
             }
         }
         process::reset_sigpipe();
-        let words: Vec<OsString> = arguments.iter().map(|word| OsString::from_vec(word.clone())).collect();
+        let words: Vec<OsString> = arguments
+            .iter()
+            .map(|word| OsString::from_vec(word.clone()))
+            .collect();
         if !name.contains(&b'/')
             && let Some(applet) = self.applets.and_then(|lookup| lookup(&name))
         {
@@ -859,12 +942,23 @@ impl Shell {
             return self.run_script_file(&path, &words, &environment);
         }
         self.line_message(&name, &strerror(&error));
-        if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+        if error.kind() == io::ErrorKind::NotFound {
+            127
+        } else {
+            126
+        }
     }
 
     /// A text file without `#!` is a script for this shell (POSIX.1-2024, 2.9.1.6).
-    fn run_script_file(&mut self, path: &Path, words: &[OsString], environment: &[OsString]) -> i32 {
-        let Ok(text) = std::fs::read(path) else { return 126 };
+    fn run_script_file(
+        &mut self,
+        path: &Path,
+        words: &[OsString],
+        environment: &[OsString],
+    ) -> i32 {
+        let Ok(text) = std::fs::read(path) else {
+            return 126;
+        };
         if text.iter().take(256).any(|byte| *byte == 0) {
             self.line_message(path.as_os_str().as_bytes(), "Exec format error");
             return 126;
@@ -873,7 +967,11 @@ impl Shell {
         fresh.is_subshell = true;
         fresh.applets = self.applets;
         fresh.name = path.as_os_str().as_bytes().to_vec();
-        fresh.positional = words.iter().skip(1).map(|word| word.as_bytes().to_vec()).collect();
+        fresh.positional = words
+            .iter()
+            .skip(1)
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         for pair in environment {
             if let Some(at) = pair.as_bytes().iter().position(|byte| *byte == b'=') {
                 let (name, value) = pair.as_bytes().split_at(at);
@@ -896,9 +994,16 @@ impl Shell {
         if name.is_empty() {
             return None;
         }
-        let path = self.variables.get(b"PATH").unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let path = self
+            .variables
+            .get(b"PATH")
+            .unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         path.split(|byte| *byte == b':').find_map(|folder| {
-            let folder = if folder.is_empty() { b".".as_slice() } else { folder };
+            let folder = if folder.is_empty() {
+                b".".as_slice()
+            } else {
+                folder
+            };
             let full = [folder, b"/", name].concat();
             Shell::is_executable(&full).then(|| PathBuf::from(OsString::from_vec(full)))
         })
@@ -934,4 +1039,3 @@ impl Default for Shell {
         Shell::new()
     }
 }
-

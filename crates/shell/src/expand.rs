@@ -38,11 +38,15 @@ impl Fields<'_> {
             return self.alive(text);
         };
         let mut at = 0;
-        let is_white = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n') && separators.contains(&byte);
+        let is_white =
+            |byte: u8| matches!(byte, b' ' | b'\t' | b'\n') && separators.contains(&byte);
         while let Some(byte) = text.get(at).copied() {
             if !separators.contains(&byte) {
                 let rest = text.get(at..).unwrap_or_default();
-                let len = rest.iter().position(|byte| separators.contains(byte)).unwrap_or(rest.len());
+                let len = rest
+                    .iter()
+                    .position(|byte| separators.contains(byte))
+                    .unwrap_or(rest.len());
                 self.alive(rest.get(..len).unwrap_or_default());
                 at += len;
                 continue;
@@ -50,7 +54,11 @@ impl Fields<'_> {
             // White space around one other separator is one separation.
             let begun = self.started || !self.current.is_empty();
             let mut hard = false;
-            while let Some(byte) = text.get(at).copied().filter(|byte| separators.contains(byte)) {
+            while let Some(byte) = text
+                .get(at)
+                .copied()
+                .filter(|byte| separators.contains(byte))
+            {
                 if !is_white(byte) {
                     if hard {
                         break;
@@ -86,9 +94,16 @@ impl Shell {
             out.push(text.to_vec());
             return Ok(());
         }
-        let separators = self.variables.get(b"IFS").map_or_else(|| b" \t\n".to_vec(), <[u8]>::to_vec);
-        let mut fields =
-            Fields { done: Vec::new(), current: Vec::new(), started: false, separators: Some(&separators) };
+        let separators = self
+            .variables
+            .get(b"IFS")
+            .map_or_else(|| b" \t\n".to_vec(), <[u8]>::to_vec);
+        let mut fields = Fields {
+            done: Vec::new(),
+            current: Vec::new(),
+            started: false,
+            separators: Some(&separators),
+        };
         self.parts(&word.0, &mut fields, false)?;
         fields.end();
         for field in fields.done {
@@ -111,7 +126,12 @@ impl Shell {
 
     /// A word as a pattern, what is quoted in it taken literally.
     pub(crate) fn pattern(&mut self, word: &Word) -> Result<Vec<u8>, Flow> {
-        let mut fields = Fields { done: Vec::new(), current: Vec::new(), started: false, separators: None };
+        let mut fields = Fields {
+            done: Vec::new(),
+            current: Vec::new(),
+            started: false,
+            separators: None,
+        };
         self.parts(&word.0, &mut fields, false)?;
         let mut all = fields.done;
         all.push(fields.current);
@@ -127,7 +147,8 @@ impl Shell {
                 Part::Quoted(text) => fields.quoted(text),
                 Part::Double(inner) => {
                     // "$@" with no parameters is no field at all; any other "" is one.
-                    let only_at = matches!(inner.as_slice(), [Part::Parameter(p)] if p.name == b"@");
+                    let only_at =
+                        matches!(inner.as_slice(), [Part::Parameter(p)] if p.name == b"@");
                     if !only_at {
                         fields.started = true;
                     }
@@ -140,12 +161,20 @@ impl Shell {
                 Part::Parameter(parameter) => self.parameter(parameter, fields, quoted)?,
                 Part::Command(list) => {
                     let output = self.command_output(list)?;
-                    if quoted { fields.quoted(&output) } else { fields.expanded(&output) }
+                    if quoted {
+                        fields.quoted(&output)
+                    } else {
+                        fields.expanded(&output)
+                    }
                 }
                 Part::Arithmetic(word) => {
                     let text = self.string(word)?;
                     let value = self.arithmetic(&text)?.to_string();
-                    if quoted { fields.quoted(value.as_bytes()) } else { fields.expanded(value.as_bytes()) }
+                    if quoted {
+                        fields.quoted(value.as_bytes())
+                    } else {
+                        fields.expanded(value.as_bytes())
+                    }
                 }
             }
         }
@@ -154,7 +183,10 @@ impl Shell {
 
     fn home(&self, user: &[u8]) -> Vec<u8> {
         if user.is_empty() {
-            return self.variables.get(b"HOME").map_or_else(|| b"~".to_vec(), <[u8]>::to_vec);
+            return self
+                .variables
+                .get(b"HOME")
+                .map_or_else(|| b"~".to_vec(), <[u8]>::to_vec);
         }
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
         let found = passwd.split(|byte| *byte == b'\n').find_map(|line| {
@@ -171,9 +203,10 @@ impl Shell {
             fn get(&mut self, name: &[u8]) -> Result<i64, String> {
                 let value = self.0.special_or_variable(name);
                 match value {
-                    None if self.0.options.no_unset => {
-                        Err(format!("{}: parameter not set", String::from_utf8_lossy(name)))
-                    }
+                    None if self.0.options.no_unset => Err(format!(
+                        "{}: parameter not set",
+                        String::from_utf8_lossy(name)
+                    )),
                     None => Ok(0),
                     Some(value) if value.trim_ascii().is_empty() => Ok(0),
                     Some(value) => match arithmetic::number(&value) {
@@ -215,10 +248,19 @@ impl Shell {
         }
     }
 
-    fn parameter(&mut self, parameter: &Parameter, fields: &mut Fields<'_>, quoted: bool) -> Result<(), Flow> {
+    fn parameter(
+        &mut self,
+        parameter: &Parameter,
+        fields: &mut Fields<'_>,
+        quoted: bool,
+    ) -> Result<(), Flow> {
         let name = parameter.name.as_slice();
         let emit = |fields: &mut Fields<'_>, text: &[u8]| {
-            if quoted { fields.quoted(text) } else { fields.expanded(text) }
+            if quoted {
+                fields.quoted(text)
+            } else {
+                fields.expanded(text)
+            }
         };
         if matches!(name, b"@" | b"*") {
             return self.all_parameters(parameter, fields, quoted);
@@ -240,7 +282,10 @@ impl Shell {
                 None => {
                     let text = self.string(word)?;
                     if !crate::lexer::is_name(name) {
-                        return Err(self.fail(&format!("{}: bad variable name", String::from_utf8_lossy(name))));
+                        return Err(self.fail(&format!(
+                            "{}: bad variable name",
+                            String::from_utf8_lossy(name)
+                        )));
                     }
                     self.assign(name, text.clone())?;
                     emit(fields, &text);
@@ -277,7 +322,12 @@ impl Shell {
     }
 
     /// The word of `${name-word}`: its own quotes count; outside quotes it is split.
-    fn inner_word(&mut self, word: &Word, fields: &mut Fields<'_>, quoted: bool) -> Result<(), Flow> {
+    fn inner_word(
+        &mut self,
+        word: &Word,
+        fields: &mut Fields<'_>,
+        quoted: bool,
+    ) -> Result<(), Flow> {
         for part in &word.0 {
             match part {
                 Part::Text(text) if !quoted => fields.expanded(text),
@@ -287,7 +337,12 @@ impl Shell {
         Ok(())
     }
 
-    fn all_parameters(&mut self, parameter: &Parameter, fields: &mut Fields<'_>, quoted: bool) -> Result<(), Flow> {
+    fn all_parameters(
+        &mut self,
+        parameter: &Parameter,
+        fields: &mut Fields<'_>,
+        quoted: bool,
+    ) -> Result<(), Flow> {
         let none = self.positional.is_empty();
         match &parameter.operation {
             Operation::Length => {
@@ -295,7 +350,9 @@ impl Shell {
                 fields.expanded(count.as_bytes());
                 return Ok(());
             }
-            Operation::Default(colon, word) | Operation::Assign(colon, word) | Operation::Error(colon, word)
+            Operation::Default(colon, word)
+            | Operation::Assign(colon, word)
+            | Operation::Error(colon, word)
                 if none || (*colon && self.positional.iter().all(Vec::is_empty)) =>
             {
                 return self.inner_word(word, fields, quoted);
@@ -311,8 +368,9 @@ impl Shell {
         let mut values = Vec::new();
         if let Operation::Slice(offset, length) = &parameter.operation {
             let (offset, length) = self.slice_numbers(offset, length.as_ref())?;
-            let all: Vec<Vec<u8>> =
-                std::iter::once(self.name.clone()).chain(self.positional.iter().cloned()).collect();
+            let all: Vec<Vec<u8>> = std::iter::once(self.name.clone())
+                .chain(self.positional.iter().cloned())
+                .collect();
             let (from, to) = slice_range(all.len(), offset, length);
             values.extend_from_slice(all.get(from..to).unwrap_or_default());
         } else {
@@ -370,7 +428,11 @@ impl Shell {
         })
     }
 
-    fn slice_numbers(&mut self, offset: &Word, length: Option<&Word>) -> Result<(i64, Option<i64>), Flow> {
+    fn slice_numbers(
+        &mut self,
+        offset: &Word,
+        length: Option<&Word>,
+    ) -> Result<(i64, Option<i64>), Flow> {
         let offset = self.string(offset)?;
         let offset = self.arithmetic(&offset)?;
         let length = match length {
@@ -387,7 +449,8 @@ impl Shell {
     pub(crate) fn is_executable(path: &[u8]) -> bool {
         use std::os::unix::fs::PermissionsExt;
         let path = std::path::Path::new(OsStr::from_bytes(path));
-        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        path.metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     }
 }
 
@@ -445,7 +508,9 @@ fn replace(value: &[u8], place: Place, find: &[u8], text: &[u8]) -> Vec<u8> {
     }
     // The longest match that begins at `from`.
     let longest = |from: usize| {
-        (from..=value.len()).rev().find(|to| pattern::matches(find, value.get(from..*to).unwrap_or_default()))
+        (from..=value.len())
+            .rev()
+            .find(|to| pattern::matches(find, value.get(from..*to).unwrap_or_default()))
     };
     match place {
         Place::Start => match longest(0) {

@@ -22,8 +22,8 @@ pub enum Token {
 
 /// Longest first.
 const OPERATORS: [&str; 21] = [
-    "<<-", "<<<", "&>>", "&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "&", "|", ";", "<", ">", "(",
-    ")",
+    "<<-", "<<<", "&>>", "&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "&",
+    "|", ";", "<", ">", "(", ")",
 ];
 
 /// How deep `${…}`, `$(…)` and quotes may lie inside one another.
@@ -47,7 +47,8 @@ pub(crate) fn is_name_byte(byte: u8) -> bool {
 
 /// Whether the bytes are a variable's name.
 pub(crate) fn is_name(text: &[u8]) -> bool {
-    text.first().is_some_and(|byte| is_name_start(*byte)) && text.iter().all(|byte| is_name_byte(*byte))
+    text.first().is_some_and(|byte| is_name_start(*byte))
+        && text.iter().all(|byte| is_name_byte(*byte))
 }
 
 /// What a word may end at besides what ends it anyway.
@@ -117,7 +118,9 @@ impl Parser<'_> {
             return Ok(Token::Newline);
         }
         let rest = self.source.get(self.at..).unwrap_or_default();
-        let operator = OPERATORS.iter().find(|operator| rest.starts_with(operator.as_bytes()));
+        let operator = OPERATORS
+            .iter()
+            .find(|operator| rest.starts_with(operator.as_bytes()));
         if let Some(operator) = operator {
             self.at += operator.len();
             return Ok(Token::Operator(operator));
@@ -125,7 +128,9 @@ impl Parser<'_> {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if (1..=9).contains(&digits) && matches!(rest.get(digits), Some(b'<' | b'>')) {
             let text = rest.get(..digits).unwrap_or_default();
-            let number = text.iter().fold(0, |number, digit| number * 10 + i32::from(digit - b'0'));
+            let number = text
+                .iter()
+                .fold(0, |number, digit| number * 10 + i32::from(digit - b'0'));
             self.at += digits;
             return Ok(Token::Number(number));
         }
@@ -183,11 +188,17 @@ impl Parser<'_> {
                 b'~' if until == Until::Blank && self.tilde_may_stand(&parts, &text) => {
                     self.at += 1;
                     let mut user = Vec::new();
-                    while let Some(byte) = self.byte().filter(|byte| is_name_byte(*byte) || *byte == b'-') {
+                    while let Some(byte) = self
+                        .byte()
+                        .filter(|byte| is_name_byte(*byte) || *byte == b'-')
+                    {
                         user.push(byte);
                         self.at += 1;
                     }
-                    if self.byte().is_none_or(|byte| ends_word(byte) || matches!(byte, b'/' | b':')) {
+                    if self
+                        .byte()
+                        .is_none_or(|byte| ends_word(byte) || matches!(byte, b'/' | b':'))
+                    {
                         flush(&mut parts, &mut text);
                         parts.push(Part::Tilde(user));
                     } else {
@@ -313,7 +324,12 @@ impl Parser<'_> {
         Ok(crate::escape::unescape(&text, crate::escape::Style::DollarQuote).bytes)
     }
 
-    fn dollar(&mut self, parts: &mut Vec<Part>, text: &mut Vec<u8>, quoted: bool) -> Result<(), SyntaxError> {
+    fn dollar(
+        &mut self,
+        parts: &mut Vec<Part>,
+        text: &mut Vec<u8>,
+        quoted: bool,
+    ) -> Result<(), SyntaxError> {
         let part = match (self.byte_at(1), self.byte_at(2)) {
             (Some(b'('), Some(b'(')) if self.is_arithmetic() => {
                 self.at += 3;
@@ -336,11 +352,17 @@ impl Parser<'_> {
             (Some(byte), _) if is_name_start(byte) => {
                 self.at += 1;
                 let name = self.name();
-                Part::Parameter(Box::new(Parameter { name, operation: Operation::Value }))
+                Part::Parameter(Box::new(Parameter {
+                    name,
+                    operation: Operation::Value,
+                }))
             }
             (Some(byte), _) if byte.is_ascii_digit() || b"@*#?-$!".contains(&byte) => {
                 self.at += 2;
-                Part::Parameter(Box::new(Parameter { name: vec![byte], operation: Operation::Value }))
+                Part::Parameter(Box::new(Parameter {
+                    name: vec![byte],
+                    operation: Operation::Value,
+                }))
             }
             _ => {
                 text.push(b'$');
@@ -355,7 +377,11 @@ impl Parser<'_> {
 
     fn name(&mut self) -> Vec<u8> {
         let rest = self.source.get(self.at..).unwrap_or_default();
-        let name: Vec<u8> = rest.iter().copied().take_while(|byte| is_name_byte(*byte)).collect();
+        let name: Vec<u8> = rest
+            .iter()
+            .copied()
+            .take_while(|byte| is_name_byte(*byte))
+            .collect();
         self.at += name.len();
         name
     }
@@ -381,7 +407,12 @@ impl Parser<'_> {
     fn braced(&mut self, quoted: bool) -> Result<Parameter, SyntaxError> {
         let started = self.line;
         let mut length = false;
-        if self.byte() == Some(b'#') && !matches!(self.byte_at(1), Some(b'}' | b'-' | b'=' | b'?' | b'+' | b'%' | b':')) {
+        if self.byte() == Some(b'#')
+            && !matches!(
+                self.byte_at(1),
+                Some(b'}' | b'-' | b'=' | b'?' | b'+' | b'%' | b':')
+            )
+        {
             length = self.byte_at(1) != Some(b'#') || self.byte_at(2) == Some(b'}');
             if length {
                 self.at += 1;
@@ -391,7 +422,11 @@ impl Parser<'_> {
             Some(byte) if is_name_start(byte) => self.name(),
             Some(byte) if byte.is_ascii_digit() => {
                 let rest = self.source.get(self.at..).unwrap_or_default();
-                let digits: Vec<u8> = rest.iter().copied().take_while(u8::is_ascii_digit).collect();
+                let digits: Vec<u8> = rest
+                    .iter()
+                    .copied()
+                    .take_while(u8::is_ascii_digit)
+                    .collect();
                 self.at += digits.len();
                 digits
             }
@@ -401,7 +436,11 @@ impl Parser<'_> {
             }
             _ => return Err(self.bad_substitution()),
         };
-        let operation = if length { Operation::Length } else { self.operation(quoted)? };
+        let operation = if length {
+            Operation::Length
+        } else {
+            self.operation(quoted)?
+        };
         if self.byte() != Some(b'}') {
             if self.byte().is_none() {
                 return Err(self.unfinished("missing \"}\"", started));
@@ -413,11 +452,14 @@ impl Parser<'_> {
     }
 
     fn operation(&mut self, quoted: bool) -> Result<Operation, SyntaxError> {
-        let colon = self.byte() == Some(b':') && matches!(self.byte_at(1), Some(b'-' | b'=' | b'?' | b'+'));
+        let colon =
+            self.byte() == Some(b':') && matches!(self.byte_at(1), Some(b'-' | b'=' | b'?' | b'+'));
         if colon {
             self.at += 1;
         }
-        let Some(byte) = self.byte() else { return Ok(Operation::Value) };
+        let Some(byte) = self.byte() else {
+            return Ok(Operation::Value);
+        };
         let doubled = self.byte_at(1) == Some(byte);
         Ok(match byte {
             b'}' => Operation::Value,
@@ -435,7 +477,11 @@ impl Parser<'_> {
                 self.at += 1 + usize::from(doubled);
                 // Patterns have quotes of their own, inside double quotes too.
                 let word = self.word(Until::Brace, false)?;
-                if byte == b'%' { Operation::TrimEnd(doubled, word) } else { Operation::TrimStart(doubled, word) }
+                if byte == b'%' {
+                    Operation::TrimEnd(doubled, word)
+                } else {
+                    Operation::TrimStart(doubled, word)
+                }
             }
             b':' => {
                 self.at += 1;
@@ -485,7 +531,9 @@ impl Parser<'_> {
             match (self.byte(), self.byte_at(1)) {
                 (None, _) => return Err(self.unfinished("unterminated backquote", started)),
                 (Some(b'`'), _) => break,
-                (Some(b'\\'), Some(next)) if matches!(next, b'$' | b'`' | b'\\') || (quoted && next == b'"') => {
+                (Some(b'\\'), Some(next))
+                    if matches!(next, b'$' | b'`' | b'\\') || (quoted && next == b'"') =>
+                {
                     text.push(next);
                     self.at += 2;
                 }

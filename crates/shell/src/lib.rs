@@ -45,7 +45,10 @@ pub type AppletFn = fn(&[OsString]) -> i32;
 
 impl Shell {
     /// Makes these variables, exported.
-    pub fn import_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+    pub fn import_environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) {
         for (name, value) in variables {
             let name = name.as_bytes();
             if lexer::is_name(name) && !matches!(name, b"IFS" | b"OPTIND" | b"PS4") {
@@ -129,14 +132,19 @@ impl Shell {
 
     /// [`Shell::eval`] of a file.
     pub fn source_file(&mut self, path: &Path) -> Result<i32, Error> {
-        let text = std::fs::read(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        let text = std::fs::read(path).map_err(|source| Error::Open {
+            path: path.to_owned(),
+            source,
+        })?;
         self.eval(path.as_os_str().as_bytes(), &text)
     }
 
     /// Calls a function with these arguments and returns its status.
     pub fn call(&mut self, function: &[u8], arguments: &[Vec<u8>]) -> Result<i32, Error> {
         let Some(body) = self.functions.get(function).cloned() else {
-            return Err(Error::NoFunction(String::from_utf8_lossy(function).into_owned()));
+            return Err(Error::NoFunction(
+                String::from_utf8_lossy(function).into_owned(),
+            ));
         };
         let result = self.call_function(&body, arguments.to_vec());
         Ok(self.settle(result))

@@ -40,23 +40,33 @@ impl Options {
 
     /// Sets the option of that letter; `false`: there is none.
     pub(crate) fn set_letter(&mut self, letter: char, on: bool) -> bool {
-        self.all().into_iter().find(|(known, ..)| *known == letter && letter != '-').is_some_and(|(.., place)| {
-            *place = on;
-            true
-        })
+        self.all()
+            .into_iter()
+            .find(|(known, ..)| *known == letter && letter != '-')
+            .is_some_and(|(.., place)| {
+                *place = on;
+                true
+            })
     }
 
     /// Sets the option of that name; `false`: there is none.
     pub(crate) fn set_name(&mut self, name: &[u8], on: bool) -> bool {
-        self.all().into_iter().find(|(_, known, _)| known.as_bytes() == name).is_some_and(|(.., place)| {
-            *place = on;
-            true
-        })
+        self.all()
+            .into_iter()
+            .find(|(_, known, _)| known.as_bytes() == name)
+            .is_some_and(|(.., place)| {
+                *place = on;
+                true
+            })
     }
 
     /// `$-`
     pub(crate) fn letters(&self) -> Vec<u8> {
         let mut copy = self.clone();
-        copy.all().into_iter().filter(|(letter, _, on)| **on && *letter != '-').map(|(letter, ..)| letter as u8).collect()
+        copy.all()
+            .into_iter()
+            .filter(|(letter, _, on)| **on && *letter != '-')
+            .map(|(letter, ..)| letter as u8)
+            .collect()
     }
 }

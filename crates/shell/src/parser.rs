@@ -1,7 +1,8 @@
 //! The grammar (POSIX.1-2024, Shell Command Language, 2.10), with what BusyBox's ash adds.
 
 use crate::ast::{
-    AndOr, Arm, Assignment, Command, Condition, List, Part, Pipeline, Redirected, Redirection, Target, Word,
+    AndOr, Arm, Assignment, Command, Condition, List, Part, Pipeline, Redirected, Redirection,
+    Target, Word,
 };
 use crate::error::SyntaxError;
 use crate::lexer::{Token, is_name};
@@ -58,11 +59,21 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn error_at(&self, line: u32, what: String) -> SyntaxError {
-        SyntaxError { name: self.name.clone(), line, what, unfinished: false }
+        SyntaxError {
+            name: self.name.clone(),
+            line,
+            what,
+            unfinished: false,
+        }
     }
 
     pub(crate) fn unfinished(&self, what: &str, line: u32) -> SyntaxError {
-        SyntaxError { name: self.name.clone(), line, what: what.to_owned(), unfinished: true }
+        SyntaxError {
+            name: self.name.clone(),
+            line,
+            what: what.to_owned(),
+            unfinished: true,
+        }
     }
 
     pub(crate) fn deeper(&mut self, most: u32) -> Result<(), SyntaxError> {
@@ -99,7 +110,11 @@ impl<'a> Parser<'a> {
 
     fn unexpected(&mut self, expected: &str) -> SyntaxError {
         let token = self.peeked.take().unwrap_or(Token::End);
-        let expecting = if expected.is_empty() { String::new() } else { format!(" (expecting {expected})") };
+        let expecting = if expected.is_empty() {
+            String::new()
+        } else {
+            format!(" (expecting {expected})")
+        };
         let what = match &token {
             Token::End => {
                 let mut error = self.unfinished("", self.token_line);
@@ -122,7 +137,10 @@ impl<'a> Parser<'a> {
             self.peeked = None;
             return Ok(());
         }
-        Err(self.unexpected(&format!("\"{wanted}\", for the \"{}\" on line {}", opened.0, opened.1)))
+        Err(self.unexpected(&format!(
+            "\"{wanted}\", for the \"{}\" on line {}",
+            opened.0, opened.1
+        )))
     }
 
     fn skip_newlines(&mut self) -> Result<(), SyntaxError> {
@@ -141,13 +159,14 @@ impl<'a> Parser<'a> {
         let mut list = Vec::new();
         loop {
             list.push(self.and_or()?);
+            let separated = self.separated;
             match self.peek()? {
                 Token::Newline => {
                     self.peeked = None;
                     break;
                 }
                 Token::End => break,
-                _ if self.separated => {}
+                _ if separated => {}
                 _ => return Err(self.unexpected("")),
             }
         }
@@ -167,7 +186,8 @@ impl<'a> Parser<'a> {
     pub(crate) fn inner_list(&mut self) -> Result<List, SyntaxError> {
         self.deeper(DEEPEST)?;
         let opened = self.line;
-        let (token, token_line, token_start) = (self.peeked.take(), self.token_line, self.token_start);
+        let (token, token_line, token_start) =
+            (self.peeked.take(), self.token_line, self.token_start);
         let pending = std::mem::take(&mut self.pending);
         let list = self.list(&[")"])?;
         if !self.is_operator(")")? {
@@ -186,7 +206,10 @@ impl<'a> Parser<'a> {
         let mut inner = Parser::new(text, &self.name, self.aliases);
         inner.line = line;
         inner.depth = self.depth;
-        let list = inner.all().map_err(|error| SyntaxError { unfinished: false, ..error })?;
+        let list = inner.all().map_err(|error| SyntaxError {
+            unfinished: false,
+            ..error
+        })?;
         self.shallower();
         Ok(list)
     }
@@ -198,10 +221,12 @@ impl<'a> Parser<'a> {
             self.skip_newlines()?;
             let over = match self.peek()? {
                 Token::End => true,
-                Token::Operator(operator) => ends.contains(operator) || operator.starts_with(";;") || *operator == ";&",
-                Token::Word(word) => {
-                    word.plain().is_some_and(|text| ends.iter().any(|end| end.as_bytes() == text && *end != ")"))
+                Token::Operator(operator) => {
+                    ends.contains(operator) || operator.starts_with(";;") || *operator == ";&"
                 }
+                Token::Word(word) => word.plain().is_some_and(|text| {
+                    ends.iter().any(|end| end.as_bytes() == text && *end != ")")
+                }),
                 _ => false,
             };
             if over {
@@ -241,7 +266,11 @@ impl<'a> Parser<'a> {
         if self.separated {
             self.peeked = None;
         }
-        Ok(AndOr { first, rest, background })
+        Ok(AndOr {
+            first,
+            rest,
+            background,
+        })
     }
 
     fn pipeline(&mut self) -> Result<Pipeline, SyntaxError> {
@@ -275,13 +304,22 @@ impl<'a> Parser<'a> {
                 Some(b"case") => Some("case"),
                 Some(b"[[") => Some("[["),
                 Some(b"function") => Some("function"),
-                Some(b"then" | b"else" | b"elif" | b"fi" | b"do" | b"done" | b"esac" | b"}" | b"in") => {
+                Some(
+                    b"then" | b"else" | b"elif" | b"fi" | b"do" | b"done" | b"esac" | b"}" | b"in",
+                ) => {
                     // "in" is reserved only where for and case look for it.
-                    if word.plain() == Some(b"in") { None } else { return Err(self.unexpected("")) }
+                    if word.plain() == Some(b"in") {
+                        None
+                    } else {
+                        return Err(self.unexpected(""));
+                    }
                 }
                 _ => None,
             },
-            Token::Number(_) | Token::Operator("<" | ">" | "<<" | "<<-" | ">>" | "<&" | ">&" | "<>" | ">|" | "<<<" | "&>" | "&>>") => None,
+            Token::Number(_)
+            | Token::Operator(
+                "<" | ">" | "<<" | "<<-" | ">>" | "<&" | ">&" | "<>" | ">|" | "<<<" | "&>" | "&>>",
+            ) => None,
             _ => return Err(self.unexpected("")),
         };
         let mut redirected = match compound {
@@ -294,7 +332,11 @@ impl<'a> Parser<'a> {
                         redirections.extend(redirection);
                     }
                 }
-                Redirected { command, redirections, line }
+                Redirected {
+                    command,
+                    redirections,
+                    line,
+                }
             }
         };
         redirected.line = line;
@@ -308,16 +350,23 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         loop {
-            let Token::Word(word) = self.peek()? else { return Ok(()) };
-            let Some(name) = word.plain().map(<[u8]>::to_vec) else { return Ok(()) };
+            let Token::Word(word) = self.peek()? else {
+                return Ok(());
+            };
+            let Some(name) = word.plain().map(<[u8]>::to_vec) else {
+                return Ok(());
+            };
             let left = self.source.len() - self.at.min(self.source.len());
             self.expanding.retain(|(_, until)| left > *until);
             if self.expanding.iter().any(|(known, _)| *known == name) {
                 return Ok(());
             }
-            let Some(text) = self.aliases.get(&name) else { return Ok(()) };
+            let Some(text) = self.aliases.get(&name) else {
+                return Ok(());
+            };
             self.expanding.push((name, left));
-            self.source.splice(self.token_start..self.at, text.iter().copied());
+            self.source
+                .splice(self.token_start..self.at, text.iter().copied());
             self.at = self.token_start;
             self.peeked = None;
         }
@@ -351,7 +400,11 @@ impl<'a> Parser<'a> {
                 self.expect_reserved("do", opened)?;
                 let body = self.some_list(&["done"])?;
                 self.expect_reserved("done", opened)?;
-                Command::Loop { until: kind == "until", condition, body }
+                Command::Loop {
+                    until: kind == "until",
+                    condition,
+                    body,
+                }
             }
             "for" => self.for_loop(opened)?,
             "case" => self.case(opened)?,
@@ -364,7 +417,9 @@ impl<'a> Parser<'a> {
                 Command::Test(condition)
             }
             _ => {
-                let Token::Word(word) = self.next()? else { return Err(self.unexpected("a function's name")) };
+                let Token::Word(word) = self.next()? else {
+                    return Err(self.unexpected("a function's name"));
+                };
                 let name = word.plain().unwrap_or_default().to_vec();
                 if self.is_operator("(")? {
                     self.peeked = None;
@@ -395,13 +450,18 @@ impl<'a> Parser<'a> {
                 otherwise = Some(self.some_list(&["fi"])?);
             }
             self.expect_reserved("fi", opened)?;
-            return Ok(Command::If { branches, otherwise });
+            return Ok(Command::If {
+                branches,
+                otherwise,
+            });
         }
     }
 
     fn for_loop(&mut self, opened: (&str, u32)) -> Result<Command, SyntaxError> {
         let name = match self.next()? {
-            Token::Word(word) if word.plain().is_some_and(is_name) => word.plain().unwrap_or_default().to_vec(),
+            Token::Word(word) if word.plain().is_some_and(is_name) => {
+                word.plain().unwrap_or_default().to_vec()
+            }
             other => {
                 self.peeked = Some(other);
                 return Err(self.unexpected("a variable's name"));
@@ -426,7 +486,11 @@ impl<'a> Parser<'a> {
             self.peeked = None;
         }
         self.skip_newlines()?;
-        let close = if self.is_reserved(b"{")? { ("{", "}") } else { ("do", "done") };
+        let close = if self.is_reserved(b"{")? {
+            ("{", "}")
+        } else {
+            ("do", "done")
+        };
         self.expect_reserved(close.0, opened)?;
         let body = self.some_list(&[close.1])?;
         self.expect_reserved(close.1, opened)?;
@@ -476,7 +540,11 @@ impl<'a> Parser<'a> {
             let body = self.list(&["esac"])?;
             let falls_through = self.is_operator(";&")?;
             let ended = falls_through || self.is_operator(";;")?;
-            arms.push(Arm { patterns, body, falls_through });
+            arms.push(Arm {
+                patterns,
+                body,
+                falls_through,
+            });
             if ended {
                 self.peeked = None;
             } else if !self.is_reserved(b"esac")? {
@@ -500,14 +568,20 @@ impl<'a> Parser<'a> {
             }
             match self.peek()? {
                 Token::Word(word) => {
-                    let assignment = if words.is_empty() { as_assignment(word) } else { None };
+                    let assignment = if words.is_empty() {
+                        as_assignment(word)
+                    } else {
+                        None
+                    };
                     match assignment {
                         Some(assignment) => assignments.push(assignment),
                         None => words.push(word.clone()),
                     }
                     self.peeked = None;
                 }
-                Token::Operator("(") if assignments.is_empty() && words.len() == 1 && redirections.is_empty() => {
+                Token::Operator("(")
+                    if assignments.is_empty() && words.len() == 1 && redirections.is_empty() =>
+                {
                     let name = words.first().and_then(Word::plain).map(<[u8]>::to_vec);
                     self.peeked = None;
                     if !self.is_operator(")")? {
@@ -518,12 +592,20 @@ impl<'a> Parser<'a> {
                         return Err(self.error_at(line, "bad function name".to_owned()));
                     };
                     let command = self.function(name)?;
-                    return Ok(Redirected { command, redirections, line });
+                    return Ok(Redirected {
+                        command,
+                        redirections,
+                        line,
+                    });
                 }
                 _ => break,
             }
         }
-        Ok(Redirected { command: Command::Simple { assignments, words }, redirections, line })
+        Ok(Redirected {
+            command: Command::Simple { assignments, words },
+            redirections,
+            line,
+        })
     }
 
     fn redirection(&mut self) -> Result<Option<Vec<Redirection>>, SyntaxError> {
@@ -550,7 +632,12 @@ impl<'a> Parser<'a> {
         };
         let input = operator.starts_with('<');
         let default = if input { 0 } else { 1 };
-        let one = |target| Ok(Some(vec![Redirection { fd: fd.unwrap_or(default), target }]));
+        let one = |target| {
+            Ok(Some(vec![Redirection {
+                fd: fd.unwrap_or(default),
+                target,
+            }]))
+        };
         match operator {
             "<" => one(Target::Read(word)),
             ">" => one(Target::Write(word, false)),
@@ -558,7 +645,10 @@ impl<'a> Parser<'a> {
             ">>" => one(Target::Append(word)),
             "<>" => one(Target::ReadWrite(word)),
             "<&" => one(Target::Duplicate(word)),
-            ">&" if fd.is_none() && !word.plain().is_some_and(is_descriptor) && is_static(&word) => {
+            ">&" if fd.is_none()
+                && !word.plain().is_some_and(is_descriptor)
+                && is_static(&word) =>
+            {
                 one(Target::Both(word, false))
             }
             ">&" => one(Target::Duplicate(word)),
@@ -573,7 +663,12 @@ impl<'a> Parser<'a> {
                 let text = Rc::new(OnceCell::new());
                 let (delimiter, quoted) = delimiter(&word);
                 let strip_tabs = operator == "<<-";
-                self.pending.push(Pending { delimiter, quoted, strip_tabs, text: Rc::clone(&text) });
+                self.pending.push(Pending {
+                    delimiter,
+                    quoted,
+                    strip_tabs,
+                    text: Rc::clone(&text),
+                });
                 one(Target::Here(text))
             }
         }
@@ -581,7 +676,13 @@ impl<'a> Parser<'a> {
 
     /// At a line's end: the texts of the here-documents that the line began.
     pub(crate) fn take_here_documents(&mut self) -> Result<(), SyntaxError> {
-        for Pending { delimiter, quoted, strip_tabs, text: place } in std::mem::take(&mut self.pending) {
+        for Pending {
+            delimiter,
+            quoted,
+            strip_tabs,
+            text: place,
+        } in std::mem::take(&mut self.pending)
+        {
             let started = self.line;
             let mut text = Vec::new();
             loop {
@@ -589,7 +690,10 @@ impl<'a> Parser<'a> {
                 if rest.is_empty() {
                     return Err(self.unfinished("here-document without its end", started));
                 }
-                let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+                let len = rest
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .unwrap_or(rest.len());
                 let mut line = rest.get(..len).unwrap_or_default();
                 if strip_tabs {
                     let tabs = line.iter().take_while(|byte| **byte == b'\t').count();
@@ -607,7 +711,11 @@ impl<'a> Parser<'a> {
                     text.push(b'\n');
                 }
             }
-            let word = if quoted { Word(vec![Part::Quoted(text)]) } else { self.here_word(&text, started)? };
+            let word = if quoted {
+                Word(vec![Part::Quoted(text)])
+            } else {
+                self.here_word(&text, started)?
+            };
             // Each is set once: it was just made by the redirection.
             let _ = place.set(word);
         }
@@ -656,13 +764,17 @@ impl<'a> Parser<'a> {
             self.peeked = None;
             return Ok(Condition::Not(Box::new(self.condition()?)));
         }
-        let Token::Word(first) = self.peek()?.clone() else { return Err(self.unexpected("a condition")) };
+        let Token::Word(first) = self.peek()?.clone() else {
+            return Err(self.unexpected("a condition"));
+        };
         if first.plain() == Some(b"]]") {
             return Err(self.unexpected("a condition"));
         }
         self.peeked = None;
         let unary = first.plain().filter(|text| {
-            text.len() == 2 && text.first() == Some(&b'-') && b"bcdefgGhknLOprsStuwxz".contains(&text[1])
+            text.len() == 2
+                && text.first() == Some(&b'-')
+                && b"bcdefgGhknLOprsStuwxz".contains(&text[1])
         });
         let operator = match self.peek()? {
             Token::Word(word) => word.plain().map(<[u8]>::to_vec),
@@ -695,7 +807,9 @@ impl<'a> Parser<'a> {
 
 /// A word that begins with `name=` or `name+=`, unquoted.
 fn as_assignment(word: &Word) -> Option<Assignment> {
-    let Some(Part::Text(text)) = word.0.first() else { return None };
+    let Some(Part::Text(text)) = word.0.first() else {
+        return None;
+    };
     let equals = text.iter().position(|byte| *byte == b'=')?;
     let (name, value) = text.split_at(equals);
     let (name, append) = match name.strip_suffix(b"+") {
@@ -711,7 +825,11 @@ fn as_assignment(word: &Word) -> Option<Assignment> {
         parts.push(Part::Text(value.to_vec()));
     }
     parts.extend(word.0.iter().skip(1).cloned());
-    Some(Assignment { name: name.to_vec(), append, value: Word(parts) })
+    Some(Assignment {
+        name: name.to_vec(),
+        append,
+        value: Word(parts),
+    })
 }
 
 fn is_descriptor(text: &[u8]) -> bool {
@@ -720,12 +838,16 @@ fn is_descriptor(text: &[u8]) -> bool {
 
 /// Whether a word is known before it is expanded: `>&$fd` must stay a duplication.
 fn is_static(word: &Word) -> bool {
-    !matches!(word.0.first(), Some(Part::Parameter(_) | Part::Command(_) | Part::Arithmetic(_)))
+    !matches!(
+        word.0.first(),
+        Some(Part::Parameter(_) | Part::Command(_) | Part::Arithmetic(_))
+    )
 }
 
 fn is_binary(operator: &[u8]) -> bool {
     let all: [&[u8]; 15] = [
-        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt", b"-ot", b"-ef", b"=~",
+        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt",
+        b"-ot", b"-ef", b"=~",
     ];
     all.contains(&operator)
 }

@@ -75,12 +75,17 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
             None => None,
             Some(_) if t >= text.len() => None,
             Some(b'?') => Some((p + 1, t + character(text.get(t..).unwrap_or_default()))),
-            Some(b'[') => match bracket(pattern.get(p..).unwrap_or_default(), text.get(t..).unwrap_or_default()) {
+            Some(b'[') => match bracket(
+                pattern.get(p..).unwrap_or_default(),
+                text.get(t..).unwrap_or_default(),
+            ) {
                 Bracket::Matches(len, used) => Some((p + len, t + used)),
                 Bracket::Fails => None,
                 Bracket::None => (text.get(t) == Some(&b'[')).then_some((p + 1, t + 1)),
             },
-            Some(b'\\') if p + 1 < pattern.len() => (pattern.get(p + 1) == text.get(t)).then_some((p + 2, t + 1)),
+            Some(b'\\') if p + 1 < pattern.len() => {
+                (pattern.get(p + 1) == text.get(t)).then_some((p + 2, t + 1))
+            }
             Some(byte) => (Some(byte) == text.get(t)).then_some((p + 1, t + 1)),
         };
         match (step, star) {
@@ -106,8 +111,14 @@ enum Bracket {
 fn code(text: &[u8]) -> (u32, usize) {
     let len = character(text);
     let text = text.get(..len).unwrap_or_default();
-    let value = std::str::from_utf8(text).ok().and_then(|text| text.chars().next()).map(u32::from);
-    (value.unwrap_or_else(|| text.first().map_or(0, |byte| u32::from(*byte))), len)
+    let value = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.chars().next())
+        .map(u32::from);
+    (
+        value.unwrap_or_else(|| text.first().map_or(0, |byte| u32::from(*byte))),
+        len,
+    )
 }
 
 fn bracket(pattern: &[u8], text: &[u8]) -> Bracket {
@@ -148,11 +159,17 @@ fn bracket(pattern: &[u8], text: &[u8]) -> Bracket {
             found |= low == wanted;
         }
     }
-    if found == negate { Bracket::Fails } else { Bracket::Matches(at + 1, used) }
+    if found == negate {
+        Bracket::Fails
+    } else {
+        Bracket::Matches(at + 1, used)
+    }
 }
 
 fn in_class(name: &[u8], code: u32) -> bool {
-    let Some(c) = char::from_u32(code) else { return false };
+    let Some(c) = char::from_u32(code) else {
+        return false;
+    };
     match name {
         b"alpha" => c.is_alphabetic(),
         b"digit" => c.is_ascii_digit(),
@@ -193,7 +210,10 @@ fn walk(base: Vec<u8>, pattern: &[u8], found: &mut Vec<Vec<u8>>) {
         let mut path = base.clone();
         path.extend_from_slice(name);
         if between.is_empty() {
-            if Path::new(OsStr::from_bytes(&path)).symlink_metadata().is_ok() {
+            if Path::new(OsStr::from_bytes(&path))
+                .symlink_metadata()
+                .is_ok()
+            {
                 found.push(path);
             }
             return;
@@ -211,10 +231,19 @@ fn walk(base: Vec<u8>, pattern: &[u8], found: &mut Vec<Vec<u8>>) {
         go(&unquote(part));
         return;
     }
-    let folder = if base.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(&base)) };
+    let folder = if base.is_empty() {
+        Path::new(".")
+    } else {
+        Path::new(OsStr::from_bytes(&base))
+    };
     let hidden = part.first() == Some(&b'.') || part.starts_with(b"\\.");
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut names: Vec<Vec<u8>> = entries.flatten().map(|entry| entry.file_name().as_bytes().to_vec()).collect();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let mut names: Vec<Vec<u8>> = entries
+        .flatten()
+        .map(|entry| entry.file_name().as_bytes().to_vec())
+        .collect();
     if hidden {
         names.extend([b".".to_vec(), b"..".to_vec()]);
     }
@@ -248,7 +277,11 @@ mod tests {
             ("[\\]]", "]", true),
             ("*.tar.gz", "a.tar.gz.tar.gz", true),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), want, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                want,
+                "{pattern} {text}"
+            );
         }
     }
 

@@ -50,7 +50,11 @@ impl Saved {
 
 impl Shell {
     /// Makes the redirections. `undo`: they can be put back.
-    pub(crate) fn redirect(&mut self, all: &[Redirection], undo: bool) -> Result<Saved, RedirectError> {
+    pub(crate) fn redirect(
+        &mut self,
+        all: &[Redirection],
+        undo: bool,
+    ) -> Result<Saved, RedirectError> {
         let mut saved = Saved::default();
         for redirection in all {
             if let Err(error) = self.redirect_one(redirection, undo, &mut saved) {
@@ -61,12 +65,24 @@ impl Shell {
         Ok(saved)
     }
 
-    fn redirect_one(&mut self, one: &Redirection, undo: bool, saved: &mut Saved) -> Result<(), RedirectError> {
-        let open = |shell: &mut Shell, path: &[u8], flags: i32| match process::open(OsStr::from_bytes(path), flags, 0o666)
-        {
+    fn redirect_one(
+        &mut self,
+        one: &Redirection,
+        undo: bool,
+        saved: &mut Saved,
+    ) -> Result<(), RedirectError> {
+        let open = |shell: &mut Shell, path: &[u8], flags: i32| match process::open(
+            OsStr::from_bytes(path),
+            flags,
+            0o666,
+        ) {
             Ok(fd) => Ok(fd),
             Err(error) => {
-                let verb = if flags & CREATE == 0 { "open" } else { "create" };
+                let verb = if flags & CREATE == 0 {
+                    "open"
+                } else {
+                    "create"
+                };
                 let path = String::from_utf8_lossy(path);
                 shell.warn(&format!("cannot {verb} {path}: {}", strerror(&error)));
                 Err(RedirectError::Failed)
@@ -75,14 +91,22 @@ impl Shell {
         let (word, flags) = match &one.target {
             Target::Read(word) => (word, READ),
             Target::Write(word, force) => {
-                let flags = if self.options.no_clobber && !force { EXCLUSIVE } else { TRUNCATE };
+                let flags = if self.options.no_clobber && !force {
+                    EXCLUSIVE
+                } else {
+                    TRUNCATE
+                };
                 (word, WRITE | CREATE | flags)
             }
             Target::Append(word) => (word, WRITE | CREATE | APPEND),
             Target::ReadWrite(word) => (word, READ_WRITE | CREATE),
             Target::Both(word, append) => {
                 let path = self.string(word).map_err(RedirectError::Flow)?;
-                let fd = open(self, &path, WRITE | CREATE | if *append { APPEND } else { TRUNCATE })?;
+                let fd = open(
+                    self,
+                    &path,
+                    WRITE | CREATE | if *append { APPEND } else { TRUNCATE },
+                )?;
                 for to in [1, 2] {
                     if undo {
                         saved.keep(to);
@@ -92,7 +116,10 @@ impl Shell {
                 let _ = process::close(fd);
                 return Ok(());
             }
-            Target::Duplicate(word) => return self.duplicate(one.fd, &self.string(word).map_err(RedirectError::Flow)?, undo, saved),
+            Target::Duplicate(word) => {
+                let from = self.string(word).map_err(RedirectError::Flow)?;
+                return self.duplicate(one.fd, &from, undo, saved);
+            }
             Target::Here(word) => {
                 let text = match word.get() {
                     Some(word) => self.string(word).map_err(RedirectError::Flow)?,
@@ -104,12 +131,22 @@ impl Shell {
         };
         let path = self.string(word).map_err(RedirectError::Flow)?;
         // noclobber is about regular files only.
-        let flags = if flags & EXCLUSIVE != 0 && is_special(&path) { flags & !EXCLUSIVE } else { flags };
+        let flags = if flags & EXCLUSIVE != 0 && is_special(&path) {
+            flags & !EXCLUSIVE
+        } else {
+            flags
+        };
         let fd = open(self, &path, flags)?;
         self.place(fd, one.fd, undo, saved)
     }
 
-    fn place(&mut self, fd: i32, to: i32, undo: bool, saved: &mut Saved) -> Result<(), RedirectError> {
+    fn place(
+        &mut self,
+        fd: i32,
+        to: i32,
+        undo: bool,
+        saved: &mut Saved,
+    ) -> Result<(), RedirectError> {
         if fd == to {
             if undo {
                 saved.0.push((to, None));
@@ -127,7 +164,13 @@ impl Shell {
         })
     }
 
-    fn duplicate(&mut self, to: i32, from: &[u8], undo: bool, saved: &mut Saved) -> Result<(), RedirectError> {
+    fn duplicate(
+        &mut self,
+        to: i32,
+        from: &[u8],
+        undo: bool,
+        saved: &mut Saved,
+    ) -> Result<(), RedirectError> {
         if undo {
             saved.keep(to);
         }
@@ -135,7 +178,9 @@ impl Shell {
             let _ = process::close(to);
             return Ok(());
         }
-        let number = std::str::from_utf8(from).ok().and_then(|text| text.parse::<i32>().ok());
+        let number = std::str::from_utf8(from)
+            .ok()
+            .and_then(|text| text.parse::<i32>().ok());
         let result = match number {
             Some(number) => process::dup2(number, to).map_err(|error| strerror(&error)),
             None => Err("bad file descriptor".to_owned()),
@@ -150,7 +195,9 @@ impl Shell {
     fn here(&mut self, text: &[u8]) -> Result<i32, Flow> {
         let (read_end, write_end) = match process::pipe() {
             Ok(ends) => ends,
-            Err(error) => return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error)))),
+            Err(error) => {
+                return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error))));
+            }
         };
         if text.len() <= 4096 {
             let _ = process::write_all(write_end, text);
@@ -168,7 +215,9 @@ impl Shell {
 }
 
 fn is_special(path: &[u8]) -> bool {
-    std::path::Path::new(OsStr::from_bytes(path)).metadata().is_ok_and(|meta| !meta.is_file())
+    std::path::Path::new(OsStr::from_bytes(path))
+        .metadata()
+        .is_ok_and(|meta| !meta.is_file())
 }
 
 /// Dropped without being put back: the copies are not needed any more.

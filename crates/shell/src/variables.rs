@@ -37,14 +37,25 @@ impl Variables {
             }
             variable.value = Some(value);
         } else {
-            self.all.insert(name.to_vec(), Variable { value: Some(value), exported: false, read_only: false });
+            self.all.insert(
+                name.to_vec(),
+                Variable {
+                    value: Some(value),
+                    exported: false,
+                    read_only: false,
+                },
+            );
         }
         Ok(())
     }
 
     /// Takes a variable away.
     pub fn unset(&mut self, name: &[u8]) -> Result<(), String> {
-        if self.all.get(name).is_some_and(|variable| variable.read_only) {
+        if self
+            .all
+            .get(name)
+            .is_some_and(|variable| variable.read_only)
+        {
             return Err(format!("{}: is read only", String::from_utf8_lossy(name)));
         }
         self.all.remove(name);
@@ -58,7 +69,11 @@ impl Variables {
 
     /// All, sorted by name.
     pub fn sorted(&self) -> Vec<(&[u8], &Variable)> {
-        let mut all: Vec<_> = self.all.iter().map(|(name, variable)| (name.as_slice(), variable)).collect();
+        let mut all: Vec<_> = self
+            .all
+            .iter()
+            .map(|(name, variable)| (name.as_slice(), variable))
+            .collect();
         all.sort_by(|a, b| a.0.cmp(b.0));
         all
     }
@@ -92,7 +107,9 @@ impl Variables {
     /// Makes a variable local to the function that runs; it keeps its value until it is set. `false`: none runs.
     pub fn make_local(&mut self, name: &[u8]) -> bool {
         let old = self.all.get(name).cloned();
-        let Some(scope) = self.scopes.last_mut() else { return false };
+        let Some(scope) = self.scopes.last_mut() else {
+            return false;
+        };
         if !scope.iter().any(|(known, _)| known == name) {
             scope.push((name.to_vec(), old));
         }

@@ -49,7 +49,11 @@ impl Status {
 }
 
 fn check(result: i32) -> io::Result<i32> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Forks; the child runs `child` and exits with what it returns, without unwinding or flushing into the parent's
@@ -71,14 +75,25 @@ pub fn exit_now(code: i32) -> ! {
 
 /// Replaces this process. Returns only when that failed.
 pub fn exec(path: &Path, arguments: &[OsString], environment: &[OsString]) -> io::Error {
-    let text = |word: &OsStr| CString::new(word.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
-    let list = |words: &[OsString]| words.iter().map(|word| text(word)).collect::<io::Result<Vec<CString>>>();
-    let (path, arguments, environment) = match (text(path.as_os_str()), list(arguments), list(environment)) {
-        (Ok(path), Ok(arguments), Ok(environment)) => (path, arguments, environment),
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return error,
+    let text = |word: &OsStr| {
+        CString::new(word.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
     };
+    let list = |words: &[OsString]| {
+        words
+            .iter()
+            .map(|word| text(word))
+            .collect::<io::Result<Vec<CString>>>()
+    };
+    let (path, arguments, environment) =
+        match (text(path.as_os_str()), list(arguments), list(environment)) {
+            (Ok(path), Ok(arguments), Ok(environment)) => (path, arguments, environment),
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return error,
+        };
     let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
-        list.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+        list.iter()
+            .map(|word| word.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
     };
     let (argv, envp) = (pointers(&arguments), pointers(&environment));
     // SAFETY: all three are NUL-terminated strings, and arrays of such that end in a null pointer; the owners of what
@@ -170,7 +185,8 @@ pub fn is_ignored(signal: i32) -> bool {
     // SAFETY: a null new action only asks; `old` is a valid place for the answer.
     unsafe {
         let mut old: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0
+            && old.sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -207,7 +223,11 @@ pub fn block_signal(signal: i32, block: bool) -> io::Result<()> {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, signal);
-        let how = if block { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
+        let how = if block {
+            libc::SIG_BLOCK
+        } else {
+            libc::SIG_UNBLOCK
+        };
         check(libc::sigprocmask(how, &raw const set, std::ptr::null_mut())).map(drop)
     }
 }
@@ -239,7 +259,8 @@ pub fn close(fd: i32) -> io::Result<()> {
 
 /// Opens a file and returns the number of its descriptor, which stays open on exec.
 pub fn open(path: &OsStr, flags: i32, mode: u32) -> io::Result<i32> {
-    let path = CString::new(path.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::ENOENT))?;
+    let path =
+        CString::new(path.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::ENOENT))?;
     // SAFETY: the path is NUL-terminated and lives through the call.
     check(unsafe { libc::open(path.as_ptr(), flags, mode) })
 }
@@ -279,7 +300,11 @@ pub fn read(fd: i32, into: &mut [u8]) -> io::Result<usize> {
 
 /// Whether the descriptor can be read without waiting, within so many milliseconds; negative: for ever.
 pub fn readable(fd: i32, milliseconds: i32) -> io::Result<bool> {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: one valid structure.
     Ok(check(unsafe { libc::poll(&raw mut poll, 1, milliseconds) })? > 0)
 }
@@ -300,7 +325,12 @@ pub fn times() -> (u64, u64, u64, u64) {
         tms
     };
     let ticks = |value: libc::clock_t| u64::try_from(value).unwrap_or(0);
-    (ticks(tms.tms_utime), ticks(tms.tms_stime), ticks(tms.tms_cutime), ticks(tms.tms_cstime))
+    (
+        ticks(tms.tms_utime),
+        ticks(tms.tms_stime),
+        ticks(tms.tms_cutime),
+        ticks(tms.tms_cstime),
+    )
 }
 
 /// Makes a process the member of a group; 0 means this one, or a group of its own.
@@ -324,7 +354,10 @@ pub fn limit(resource: u32) -> io::Result<(Option<u64>, Option<u64>)> {
 /// Sets a resource limit.
 pub fn set_limit(resource: u32, soft: Option<u64>, hard: Option<u64>) -> io::Result<()> {
     let value = |value: Option<u64>| value.unwrap_or(libc::RLIM_INFINITY);
-    let limit = libc::rlimit { rlim_cur: value(soft), rlim_max: value(hard) };
+    let limit = libc::rlimit {
+        rlim_cur: value(soft),
+        rlim_max: value(hard),
+    };
     // SAFETY: the structure lives through the call.
     check(unsafe { libc::setrlimit(resource as _, &raw const limit) }).map(drop)
 }
@@ -353,7 +386,10 @@ mod tests {
         }
         close(read_end).unwrap();
         assert_eq!(all, b"from the child");
-        assert_eq!(wait(Which::One(pid), true, false).unwrap(), Some((pid, Status::Exited(7))));
+        assert_eq!(
+            wait(Which::One(pid), true, false).unwrap(),
+            Some((pid, Status::Exited(7)))
+        );
     }
 
     #[test]
@@ -369,8 +405,14 @@ mod tests {
 
     #[test]
     fn exec_of_nothing_is_an_error() {
-        assert_eq!(exec(Path::new("/nonexistent"), &[], &[]).kind(), io::ErrorKind::NotFound);
-        assert_eq!(exec(Path::new("a\0b"), &[], &[]).kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            exec(Path::new("/nonexistent"), &[], &[]).kind(),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(
+            exec(Path::new("a\0b"), &[], &[]).kind(),
+            io::ErrorKind::InvalidInput
+        );
     }
 
     #[test]

@@ -66,7 +66,11 @@ pub(super) fn eval(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     shell.status = 0;
     let name = shell.name.clone();
     shell.depth += 1;
-    let result = if shell.depth > 200 { Err(shell.fail("eval: nested too deeply")) } else { shell.run_text(&name, &text) };
+    let result = if shell.depth > 200 {
+        Err(shell.fail("eval: nested too deeply"))
+    } else {
+        shell.run_text(&name, &text)
+    };
     shell.depth -= 1;
     result.map(|()| shell.status)
 }
@@ -88,16 +92,26 @@ pub(super) fn source(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
     let text = match std::fs::read(OsStr::from_bytes(&path)) {
         Ok(text) => text,
         Err(error) => {
-            return Err(shell.fail(&format!(".: can't open '{}': {}", lossy(&name), crate::exec::strerror(&error))));
+            return Err(shell.fail(&format!(
+                ".: can't open '{}': {}",
+                lossy(&name),
+                crate::exec::strerror(&error)
+            )));
         }
     };
     let outer = match arguments.get(2..) {
-        Some(more) if !more.is_empty() => Some(std::mem::replace(&mut shell.positional, more.to_vec())),
+        Some(more) if !more.is_empty() => {
+            Some(std::mem::replace(&mut shell.positional, more.to_vec()))
+        }
         _ => None,
     };
     shell.depth += 1;
     shell.status = 0;
-    let result = if shell.depth > 200 { Err(shell.fail(".: nested too deeply")) } else { shell.run_text(&path, &text) };
+    let result = if shell.depth > 200 {
+        Err(shell.fail(".: nested too deeply"))
+    } else {
+        shell.run_text(&path, &text)
+    };
     shell.depth -= 1;
     if let Some(outer) = outer {
         shell.positional = outer;
@@ -119,7 +133,10 @@ pub(super) fn arithmetic(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32
 pub(super) fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let (mut at, mut short, mut long) = (1, false, false);
     let mut standard_path = false;
-    while let Some(option) = arguments.get(at).filter(|word| word.len() > 1 && word.starts_with(b"-")) {
+    while let Some(option) = arguments
+        .get(at)
+        .filter(|word| word.len() > 1 && word.starts_with(b"-"))
+    {
         at += 1;
         match option.as_slice() {
             b"-v" => short = true,
@@ -163,24 +180,51 @@ pub(super) fn kind(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
 /// Says what a name means.
 fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
     const RESERVED: [&str; 17] = [
-        "!", "[[", "]]", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then",
-        "until", "while",
+        "!", "[[", "]]", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function",
+        "if", "in", "then", "until", "while",
     ];
     let text = lossy(name);
     let line = if RESERVED.contains(&text.as_str()) || matches!(name, b"{" | b"}") {
-        if long { format!("{text} is a shell keyword") } else { text }
+        if long {
+            format!("{text} is a shell keyword")
+        } else {
+            text
+        }
     } else if let Some(alias) = shell.aliases.get(name) {
         let alias = lossy(alias);
-        if long { format!("{text} is an alias for {alias}") } else { format!("alias {text}='{alias}'") }
+        if long {
+            format!("{text} is an alias for {alias}")
+        } else {
+            format!("alias {text}='{alias}'")
+        }
     } else if shell.has_function(name) && !is_special(name) {
-        if long { format!("{text} is a shell function") } else { text }
+        if long {
+            format!("{text} is a shell function")
+        } else {
+            text
+        }
     } else if names().any(|known| known == text) || shell.registered.contains_key(text.as_str()) {
         let special = if is_special(name) { "special " } else { "" };
-        if long { format!("{text} is a {special}shell builtin") } else { text }
-    } else if let Some(path) = shell.find_program(name).filter(|path| Shell::is_executable(path.as_os_str().as_bytes())) {
-        if long { format!("{text} is {}", path.display()) } else { path.display().to_string() }
+        if long {
+            format!("{text} is a {special}shell builtin")
+        } else {
+            text
+        }
+    } else if let Some(path) = shell
+        .find_program(name)
+        .filter(|path| Shell::is_executable(path.as_os_str().as_bytes()))
+    {
+        if long {
+            format!("{text} is {}", path.display())
+        } else {
+            path.display().to_string()
+        }
     } else if shell.applets.is_some_and(|lookup| lookup(name).is_some()) {
-        if long { format!("{text} is an applet") } else { text }
+        if long {
+            format!("{text} is an applet")
+        } else {
+            text
+        }
     } else {
         if long {
             shell.warn(&format!("{text}: not found"));

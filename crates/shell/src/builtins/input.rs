@@ -7,9 +7,13 @@ use sys::process;
 
 pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let (mut raw, mut silent, mut fd, mut delimiter) = (false, false, 0, b'\n');
-    let (mut timeout, mut most, mut prompt): (Option<i32>, Option<usize>, Option<Vec<u8>>) = (None, None, None);
+    let (mut timeout, mut most, mut prompt): (Option<i32>, Option<usize>, Option<Vec<u8>>) =
+        (None, None, None);
     let mut at = 1;
-    while let Some(word) = arguments.get(at).filter(|word| word.len() > 1 && word.starts_with(b"-")) {
+    while let Some(word) = arguments
+        .get(at)
+        .filter(|word| word.len() > 1 && word.starts_with(b"-"))
+    {
         at += 1;
         if word == b"--" {
             break;
@@ -35,12 +39,23 @@ pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
                         b'u' => fd = number(&value).unwrap_or(0),
                         _ => match lossy(&value).parse::<f64>() {
                             #[expect(clippy::cast_possible_truncation, reason = "clamped")]
-                            Ok(seconds) => timeout = Some((seconds * 1000.0).clamp(0.0, 2e9) as i32),
-                            Err(_) => return Ok(shell.complain(b"read", &format!("Illegal number: {}", lossy(&value)))),
+                            Ok(seconds) => {
+                                timeout = Some((seconds * 1000.0).clamp(0.0, 2e9) as i32)
+                            }
+                            Err(_) => {
+                                return Ok(shell.complain(
+                                    b"read",
+                                    &format!("Illegal number: {}", lossy(&value)),
+                                ));
+                            }
                         },
                     }
                 }
-                other => return Ok(shell.complain(b"read", &format!("bad option -{}", char::from(*other)))),
+                other => {
+                    return Ok(
+                        shell.complain(b"read", &format!("bad option -{}", char::from(*other)))
+                    );
+                }
             }
         }
     }
@@ -63,7 +78,10 @@ pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     if let Some(bad) = names.iter().find(|name| !crate::lexer::is_name(name)) {
         return Ok(shell.complain(b"read", &format!("{}: bad variable name", lossy(bad))));
     }
-    let separators = shell.variables.get(b"IFS").map_or_else(|| b" \t\n".to_vec(), <[u8]>::to_vec);
+    let separators = shell
+        .variables
+        .get(b"IFS")
+        .map_or_else(|| b" \t\n".to_vec(), <[u8]>::to_vec);
     let values = split(&line, &separators, names.len());
     for (number, name) in names.iter().enumerate() {
         shell.assign(name, values.get(number).cloned().unwrap_or_default())?;
@@ -143,7 +161,11 @@ fn split(line: &Line, separators: &[u8], most: usize) -> Vec<Vec<u8>> {
             let last = rest.get(..end).unwrap_or_default();
             // One separator at the very end ends the last field, as it would any other.
             let inner = last.iter().take(end.saturating_sub(1)).any(is_separator);
-            let end = if !inner && last.last().is_some_and(is_separator) { end - 1 } else { end };
+            let end = if !inner && last.last().is_some_and(is_separator) {
+                end - 1
+            } else {
+                end
+            };
             values.push(rest.iter().take(end).map(|(byte, _)| *byte).collect());
             break;
         }
@@ -151,7 +173,10 @@ fn split(line: &Line, separators: &[u8], most: usize) -> Vec<Vec<u8>> {
         values.push(rest.iter().take(len).map(|(byte, _)| *byte).collect());
         rest = rest.get(len..).unwrap_or_default();
         skip_white(&mut rest);
-        if rest.first().is_some_and(|item| is_separator(item) && !is_white(item)) {
+        if rest
+            .first()
+            .is_some_and(|item| is_separator(item) && !is_white(item))
+        {
             rest = rest.get(1..).unwrap_or_default();
             skip_white(&mut rest);
         }
@@ -168,7 +193,13 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
         _ => shell.positional.clone(),
     };
     let silent = options.first() == Some(&b':');
-    let mut index = shell.variables.get(b"OPTIND").and_then(number).and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1);
+    let mut index = shell
+        .variables
+        .get(b"OPTIND")
+        .and_then(number)
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(1)
+        .max(1);
     let mut at = shell.getopts_at;
     let word = words.get(index - 1).map_or(&b""[..], Vec::as_slice);
     if at == 0 || at >= word.len() {
@@ -185,7 +216,9 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
     }
     let letter = word.get(at).copied().unwrap_or(b'?');
     at += 1;
-    let place = options.iter().position(|known| *known == letter && letter != b':');
+    let place = options
+        .iter()
+        .position(|known| *known == letter && letter != b':');
     let takes = place.is_some_and(|place| options.get(place + 1) == Some(&b':'));
     let (mut value, mut argument) = (vec![letter], None);
     if place.is_none() {

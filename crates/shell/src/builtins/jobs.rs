@@ -49,12 +49,19 @@ pub(super) fn list(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
             text.push_str(&format!("[{}] {what} {pid}\n", number + 1));
         }
     }
-    shell.jobs.retain(|(_, state)| !matches!(state, Some(Status::Exited(_) | Status::Killed(..))));
+    shell
+        .jobs
+        .retain(|(_, state)| !matches!(state, Some(Status::Exited(_) | Status::Killed(..))));
     Ok(shell.print(text.as_bytes(), "jobs"))
 }
 
 pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
-    let words: Vec<Vec<u8>> = arguments.iter().skip(1).filter(|word| *word != b"--").cloned().collect();
+    let words: Vec<Vec<u8>> = arguments
+        .iter()
+        .skip(1)
+        .filter(|word| *word != b"--")
+        .cloned()
+        .collect();
     let any = words.first().is_some_and(|word| word == b"-n");
     if words.is_empty() || any {
         let mut status = 0;
@@ -85,7 +92,8 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
 fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
     loop {
         let known = shell.jobs.iter().position(|(job, state)| {
-            pid.is_none_or(|pid| pid == *job) && matches!(state, Some(Status::Exited(_) | Status::Killed(..)))
+            pid.is_none_or(|pid| pid == *job)
+                && matches!(state, Some(Status::Exited(_) | Status::Killed(..)))
         });
         if let Some(at) = known {
             let (_, state) = shell.jobs.remove(at);
@@ -99,14 +107,17 @@ fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 // A trapped signal ends the waiting (POSIX.1-2024, 2.12).
-                let signal = (1..64).find(|signal| process::signal_pending() && shell.traps.contains_key(signal));
+                let signal = (1..64)
+                    .find(|signal| process::signal_pending() && shell.traps.contains_key(signal));
                 shell.run_traps()?;
                 if let Some(signal) = signal {
                     return Ok(Some(128 + signal));
                 }
             }
             Err(_) => {
-                shell.jobs.retain(|(job, _)| pid.is_some_and(|pid| pid != *job));
+                shell
+                    .jobs
+                    .retain(|(job, _)| pid.is_some_and(|pid| pid != *job));
                 return Ok(None);
             }
         }
@@ -135,7 +146,11 @@ pub(super) fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         if option != b"-" {
             match state::signal_number(name) {
                 Some(number) => signal = number,
-                None => return Ok(shell.complain(b"kill", &format!("bad signal name '{}'", lossy(name)))),
+                None => {
+                    return Ok(
+                        shell.complain(b"kill", &format!("bad signal name '{}'", lossy(name)))
+                    );
+                }
             }
         }
     }
@@ -149,12 +164,17 @@ pub(super) fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     for word in words {
         let result = match process_of(shell, word) {
             // A job that job control put into a group of its own is killed as a whole.
-            Some(pid) if word.starts_with(b"%") && shell.options.monitor => process::kill(-pid, signal),
+            Some(pid) if word.starts_with(b"%") && shell.options.monitor => {
+                process::kill(-pid, signal)
+            }
             Some(pid) => process::kill(pid, signal),
             None => Err(io::Error::other("invalid number")),
         };
         if let Err(error) = result {
-            shell.complain(b"kill", &format!("can't kill pid {}: {}", lossy(word), strerror(&error)));
+            shell.complain(
+                b"kill",
+                &format!("can't kill pid {}: {}", lossy(word), strerror(&error)),
+            );
             status = 1;
         }
     }

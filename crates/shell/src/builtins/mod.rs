@@ -80,7 +80,10 @@ const TABLE: [(&str, Own); 42] = [
 
 /// The built-in of that name.
 pub(crate) fn find(name: &[u8]) -> Option<Own> {
-    TABLE.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, function)| *function)
+    TABLE
+        .iter()
+        .find(|(known, _)| known.as_bytes() == name)
+        .map(|(_, function)| *function)
 }
 
 /// All names.
@@ -91,8 +94,21 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// Whether functions cannot take its place, and its assignments stay (POSIX.1-2024, 2.15).
 pub(crate) fn is_special(name: &[u8]) -> bool {
     let all: [&[u8]; 15] = [
-        b".", b":", b"break", b"continue", b"eval", b"exec", b"exit", b"export", b"readonly", b"return", b"set",
-        b"shift", b"times", b"trap", b"unset",
+        b".",
+        b":",
+        b"break",
+        b"continue",
+        b"eval",
+        b"exec",
+        b"exit",
+        b"export",
+        b"readonly",
+        b"return",
+        b"set",
+        b"shift",
+        b"times",
+        b"trap",
+        b"unset",
     ];
     all.contains(&name)
 }
@@ -126,7 +142,10 @@ impl Shell {
         match sys::process::write_all(1, text) {
             Ok(()) => 0,
             Err(error) => {
-                self.warn(&format!("{command}: write error: {}", crate::exec::strerror(&error)));
+                self.warn(&format!(
+                    "{command}: write error: {}",
+                    crate::exec::strerror(&error)
+                ));
                 1
             }
         }

@@ -41,7 +41,11 @@ pub(super) fn printf(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
         return Ok(shell.complain(b"printf", "usage: printf format [arg ...]"));
     };
     let mut words = arguments.get(at + 1..).unwrap_or_default();
-    let mut printer = Printer { out: Vec::new(), failures: Vec::new(), ended: false };
+    let mut printer = Printer {
+        out: Vec::new(),
+        failures: Vec::new(),
+        ended: false,
+    };
     loop {
         let before = words.len();
         printer.once(format, &mut words);
@@ -106,7 +110,7 @@ impl Printer {
     fn conversion(&mut self, rest: &mut &[u8], words: &mut &[Vec<u8>]) {
         let start = *rest;
         let mut spec = Conversion::default();
-        let mut bump = |rest: &mut &[u8]| *rest = rest.get(1..).unwrap_or_default();
+        let bump = |rest: &mut &[u8]| *rest = rest.get(1..).unwrap_or_default();
         while let Some(flag) = rest.first() {
             match flag {
                 b'-' => spec.left = true,
@@ -118,31 +122,41 @@ impl Printer {
             }
             bump(rest);
         }
-        let mut number = |printer: &mut Printer, rest: &mut &[u8], words: &mut &[Vec<u8>]| -> i64 {
+        let number = |printer: &mut Printer, rest: &mut &[u8], words: &mut &[Vec<u8>]| -> i64 {
             if rest.first() == Some(&b'*') {
                 *rest = rest.get(1..).unwrap_or_default();
                 return printer.integer(words);
             }
             let mut value = 0i64;
             while let Some(digit) = rest.first().filter(|byte| byte.is_ascii_digit()) {
-                value = value.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
+                value = value
+                    .saturating_mul(10)
+                    .saturating_add(i64::from(digit - b'0'));
                 *rest = rest.get(1..).unwrap_or_default();
             }
             value
         };
         let width = number(self, rest, words);
         spec.left |= width < 0;
-        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
+        spec.width = usize::try_from(width.unsigned_abs())
+            .unwrap_or(WIDEST)
+            .min(WIDEST);
         if rest.first() == Some(&b'.') {
             bump(rest);
             let precision = number(self, rest, words);
-            spec.precision = usize::try_from(precision).ok().map(|precision| precision.min(WIDEST));
+            spec.precision = usize::try_from(precision)
+                .ok()
+                .map(|precision| precision.min(WIDEST));
         }
-        while matches!(rest.first(), Some(b'l' | b'h' | b'j' | b'z' | b't' | b'q' | b'L')) {
+        while matches!(
+            rest.first(),
+            Some(b'l' | b'h' | b'j' | b'z' | b't' | b'q' | b'L')
+        ) {
             bump(rest);
         }
         let Some(kind) = rest.first().copied() else {
-            self.failures.push(format!("%{}: invalid format", lossy(start)));
+            self.failures
+                .push(format!("%{}: invalid format", lossy(start)));
             self.ended = true;
             return;
         };
@@ -178,15 +192,27 @@ impl Printer {
             }
             b'o' => {
                 let value = self.integer(words);
-                self.digits(&spec, if spec.other { "0" } else { "" }, &format!("{value:o}"));
+                self.digits(
+                    &spec,
+                    if spec.other { "0" } else { "" },
+                    &format!("{value:o}"),
+                );
             }
             b'x' => {
                 let value = self.integer(words);
-                self.digits(&spec, if spec.other && value != 0 { "0x" } else { "" }, &format!("{value:x}"));
+                self.digits(
+                    &spec,
+                    if spec.other && value != 0 { "0x" } else { "" },
+                    &format!("{value:x}"),
+                );
             }
             b'X' => {
                 let value = self.integer(words);
-                self.digits(&spec, if spec.other && value != 0 { "0X" } else { "" }, &format!("{value:X}"));
+                self.digits(
+                    &spec,
+                    if spec.other && value != 0 { "0X" } else { "" },
+                    &format!("{value:X}"),
+                );
             }
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' => {
                 let word = lossy(take(words));
@@ -202,12 +228,18 @@ impl Printer {
                     (_, true) => "+",
                     _ => "",
                 };
-                let spec = Conversion { precision: None, ..spec };
+                let spec = Conversion {
+                    precision: None,
+                    ..spec
+                };
                 self.digits(&spec, sign, &text);
             }
             _ => {
                 let len = start.len() - rest.len();
-                self.failures.push(format!("%{}: invalid format", lossy(start.get(..len).unwrap_or_default())));
+                self.failures.push(format!(
+                    "%{}: invalid format",
+                    lossy(start.get(..len).unwrap_or_default())
+                ));
                 self.ended = true;
             }
         }
@@ -224,7 +256,8 @@ impl Printer {
             return 0;
         }
         crate::arithmetic::number(word).unwrap_or_else(|| {
-            self.failures.push(format!("{}: invalid number", lossy(word)));
+            self.failures
+                .push(format!("{}: invalid number", lossy(word)));
             0
         })
     }
@@ -263,8 +296,19 @@ fn take<'a>(words: &mut &'a [Vec<u8>]) -> &'a [u8] {
 /// How many bytes behind the backslash belong to the escape.
 fn escape_len(rest: &[u8]) -> usize {
     match rest.first() {
-        Some(b'x') => 1 + rest.iter().skip(1).take(2).take_while(|byte| byte.is_ascii_hexdigit()).count(),
-        Some(b'0'..=b'7') => rest.iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count(),
+        Some(b'x') => {
+            1 + rest
+                .iter()
+                .skip(1)
+                .take(2)
+                .take_while(|byte| byte.is_ascii_hexdigit())
+                .count()
+        }
+        Some(b'0'..=b'7') => rest
+            .iter()
+            .take(3)
+            .take_while(|byte| matches!(byte, b'0'..=b'7'))
+            .count(),
         Some(_) => 1,
         None => 0,
     }
@@ -281,7 +325,11 @@ fn float(value: f64, kind: u8, precision: usize) -> String {
         _ => {
             let precision = precision.max(1);
             let scientific = format!("{value:.*e}", precision - 1);
-            let power: i32 = scientific.rsplit('e').next().and_then(|power| power.parse().ok()).unwrap_or(0);
+            let power: i32 = scientific
+                .rsplit('e')
+                .next()
+                .and_then(|power| power.parse().ok())
+                .unwrap_or(0);
             let most = i32::try_from(precision).unwrap_or(6);
             let text = if power < -4 || power >= most {
                 let (digits, _) = scientific.split_once('e').unwrap_or((&scientific, ""));
@@ -295,7 +343,11 @@ fn float(value: f64, kind: u8, precision: usize) -> String {
 }
 
 fn trim_zeros(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
 }
 
 /// `1e5` as C writes it: `1e+05`.

@@ -12,7 +12,11 @@ pub(super) fn alias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
     let mut status = 0;
     let show = |name: &[u8], text: &[u8]| [name, b"=", &quote(text), b"\n"].concat();
     if arguments.len() == 1 {
-        let mut lines: Vec<Vec<u8>> = shell.aliases.iter().map(|(name, text)| show(name, text)).collect();
+        let mut lines: Vec<Vec<u8>> = shell
+            .aliases
+            .iter()
+            .map(|(name, text)| show(name, text))
+            .collect();
         lines.sort();
         return Ok(shell.print(&lines.concat(), "alias"));
     }
@@ -20,7 +24,9 @@ pub(super) fn alias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
         match word.iter().position(|byte| *byte == b'=') {
             Some(at) => {
                 let (name, text) = word.split_at(at);
-                shell.aliases.insert(name.to_vec(), text.get(1..).unwrap_or_default().to_vec());
+                shell
+                    .aliases
+                    .insert(name.to_vec(), text.get(1..).unwrap_or_default().to_vec());
             }
             None => match shell.aliases.get(word).map(|text| show(word, text)) {
                 Some(line) => status |= shell.print(&line, "alias"),
@@ -81,7 +87,10 @@ pub(super) fn cd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> 
     if !matches!(target.first(), Some(b'/' | b'.'))
         && let Some(paths) = shell.variables.get(b"CDPATH").map(<[u8]>::to_vec)
     {
-        for folder in paths.split(|byte| *byte == b':').filter(|folder| !folder.is_empty()) {
+        for folder in paths
+            .split(|byte| *byte == b':')
+            .filter(|folder| !folder.is_empty())
+        {
             let candidate = [folder, b"/", &target].concat();
             if Path::new(OsStr::from_bytes(&candidate)).is_dir() {
                 full = candidate;
@@ -91,15 +100,26 @@ pub(super) fn cd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> 
         }
     }
     if full.first() != Some(&b'/') {
-        let here = old.clone().or_else(|| current_folder().ok()).unwrap_or_else(|| b"/".to_vec());
+        let here = old
+            .clone()
+            .or_else(|| current_folder().ok())
+            .unwrap_or_else(|| b"/".to_vec());
         full = [here.as_slice(), b"/", &full].concat();
     }
     let logical = normalise(&full);
-    let result = std::env::set_current_dir(OsStr::from_bytes(if physical { &full } else { &logical }));
+    let result =
+        std::env::set_current_dir(OsStr::from_bytes(if physical { &full } else { &logical }));
     if let Err(error) = result {
-        return Ok(shell.complain(b"cd", &format!("can't cd to {}: {}", lossy(&target), strerror(&error))));
+        return Ok(shell.complain(
+            b"cd",
+            &format!("can't cd to {}: {}", lossy(&target), strerror(&error)),
+        ));
     }
-    let now = if physical { current_folder().unwrap_or(logical) } else { logical };
+    let now = if physical {
+        current_folder().unwrap_or(logical)
+    } else {
+        logical
+    };
     shell.assign(b"OLDPWD", old.unwrap_or_default())?;
     shell.assign(b"PWD", now.clone())?;
     if show {
@@ -109,7 +129,10 @@ pub(super) fn cd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> 
 }
 
 fn current_folder() -> std::io::Result<Vec<u8>> {
-    Ok(std::env::current_dir()?.into_os_string().as_bytes().to_vec())
+    Ok(std::env::current_dir()?
+        .into_os_string()
+        .as_bytes()
+        .to_vec())
 }
 
 /// A path without `.`, `..` and doubled slashes.
@@ -129,7 +152,11 @@ fn normalise(path: &[u8]) -> Vec<u8> {
 
 pub(super) fn pwd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let physical = arguments.get(1).is_some_and(|option| option == b"-P");
-    let known = shell.variables.get(b"PWD").filter(|path| !physical && is_here(path)).map(<[u8]>::to_vec);
+    let known = shell
+        .variables
+        .get(b"PWD")
+        .filter(|path| !physical && is_here(path))
+        .map(<[u8]>::to_vec);
     let path = match known.map_or_else(current_folder, Ok) {
         Ok(path) => path,
         Err(error) => return Ok(shell.complain(b"pwd", &strerror(&error))),
@@ -141,18 +168,28 @@ pub(super) fn pwd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow>
 pub(crate) fn is_here(path: &[u8]) -> bool {
     use std::os::unix::fs::MetadataExt;
     let id = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
-    path.first() == Some(&b'/') && id(Path::new(OsStr::from_bytes(path))) == id(Path::new(".")) && id(Path::new(".")).is_some()
+    path.first() == Some(&b'/')
+        && id(Path::new(OsStr::from_bytes(path))) == id(Path::new("."))
+        && id(Path::new(".")).is_some()
 }
 
 /// `export` and `readonly`.
 pub(super) fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let command = arguments.first().cloned().unwrap_or_default();
     let read_only = command == b"readonly";
-    let words: Vec<&Vec<u8>> = arguments.iter().skip(1).filter(|word| *word != b"-p").collect();
+    let words: Vec<&Vec<u8>> = arguments
+        .iter()
+        .skip(1)
+        .filter(|word| *word != b"-p")
+        .collect();
     if words.is_empty() {
         let mut out = Vec::new();
         for (name, variable) in shell.variables.sorted() {
-            if if read_only { variable.read_only } else { variable.exported } {
+            if if read_only {
+                variable.read_only
+            } else {
+                variable.exported
+            } {
                 out.extend([command.as_slice(), b" ", name].concat());
                 if let Some(value) = &variable.value {
                     out.push(b'=');
@@ -173,7 +210,11 @@ pub(super) fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
             None => (word.as_slice(), None),
         };
         if !is_name(name) {
-            return Err(shell.fail(&format!("{}: {}: bad variable name", lossy(&command), lossy(word))));
+            return Err(shell.fail(&format!(
+                "{}: {}: bad variable name",
+                lossy(&command),
+                lossy(word)
+            )));
         }
         if let Some(value) = value {
             shell.assign(name, value)?;
@@ -242,7 +283,10 @@ pub(super) fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow>
                 let Some(name) = arguments.get(at) else {
                     let mut text = String::new();
                     for (_, name, state) in shell.options.all() {
-                        text.push_str(&format!("{name:<16}{}\n", if *state { "on" } else { "off" }));
+                        text.push_str(&format!(
+                            "{name:<16}{}\n",
+                            if *state { "on" } else { "off" }
+                        ));
                     }
                     return Ok(shell.print(text.as_bytes(), "set"));
                 };
@@ -279,16 +323,21 @@ pub(super) fn shift(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
 pub(super) fn times(shell: &mut Shell, _: &[Vec<u8>]) -> Result<i32, Flow> {
     let (user, system, children_user, children_system) = process::times();
     let show = |ticks: u64| format!("{}m{}.{:02}0s", ticks / 6000, ticks / 100 % 60, ticks % 100);
-    let text =
-        format!("{} {}\n{} {}\n", show(user), show(system), show(children_user), show(children_system));
+    let text = format!(
+        "{} {}\n{} {}\n",
+        show(user),
+        show(system),
+        show(children_user),
+        show(children_system)
+    );
     Ok(shell.print(text.as_bytes(), "times"))
 }
 
 /// Signals by name, as Linux numbers them.
 pub(crate) const SIGNALS: [&str; 32] = [
-    "EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-    "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
-    "IO", "PWR", "SYS",
+    "EXIT", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+    "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU",
+    "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// A signal's number out of its name or number.
@@ -298,18 +347,39 @@ pub(crate) fn signal_number(text: &[u8]) -> Option<i32> {
     }
     let name = lossy(text).to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
-    SIGNALS.iter().position(|known| *known == name).and_then(|number| i32::try_from(number).ok())
+    SIGNALS
+        .iter()
+        .position(|known| *known == name)
+        .and_then(|number| i32::try_from(number).ok())
 }
 
 pub(super) fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
-    let words: Vec<&Vec<u8>> = arguments.iter().skip(1).filter(|word| *word != b"--").collect();
+    let words: Vec<&Vec<u8>> = arguments
+        .iter()
+        .skip(1)
+        .filter(|word| *word != b"--")
+        .collect();
     let Some((first, rest)) = words.split_first() else {
-        let mut all: Vec<(i32, Vec<u8>)> = shell.traps.iter().map(|(s, a)| (*s, a.clone())).collect();
+        let mut all: Vec<(i32, Vec<u8>)> =
+            shell.traps.iter().map(|(s, a)| (*s, a.clone())).collect();
         all.sort();
         let mut out = Vec::new();
         for (signal, action) in all {
-            let name = usize::try_from(signal).ok().and_then(|at| SIGNALS.get(at)).copied().unwrap_or("?");
-            out.extend([b"trap -- ", quote(&action).as_slice(), b" ", name.as_bytes(), b"\n"].concat());
+            let name = usize::try_from(signal)
+                .ok()
+                .and_then(|at| SIGNALS.get(at))
+                .copied()
+                .unwrap_or("?");
+            out.extend(
+                [
+                    b"trap -- ",
+                    quote(&action).as_slice(),
+                    b" ",
+                    name.as_bytes(),
+                    b"\n",
+                ]
+                .concat(),
+            );
         }
         return Ok(shell.print(&out, "trap"));
     };
@@ -324,7 +394,10 @@ pub(super) fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     let mut status = 0;
     for word in signals {
         let Some(signal) = signal_number(word) else {
-            shell.complain(b"trap", &format!("{}: invalid signal specification", lossy(word)));
+            shell.complain(
+                b"trap",
+                &format!("{}: invalid signal specification", lossy(word)),
+            );
             status = 1;
             continue;
         };
@@ -354,7 +427,12 @@ pub(super) fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
         let text = if symbolic {
             let class = |shift: u32| {
                 let bits = !current >> shift;
-                ["r", "w", "x"].iter().zip([4, 2, 1]).filter(|(_, bit)| bits & bit != 0).map(|(l, _)| *l).collect::<String>()
+                ["r", "w", "x"]
+                    .iter()
+                    .zip([4, 2, 1])
+                    .filter(|(_, bit)| bits & bit != 0)
+                    .map(|(l, _)| *l)
+                    .collect::<String>()
             };
             format!("u={},g={},o={}\n", class(6), class(3), class(0))
         } else {
@@ -443,25 +521,41 @@ pub(super) fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
                         b'H' => hard = true,
                         b'S' => soft = true,
                         b'a' => all = true,
-                        letter if LIMITS.iter().any(|(known, ..)| known == letter) => wanted = *letter,
-                        _ => return Ok(shell.complain(b"ulimit", &format!("bad option -{}", char::from(*letter)))),
+                        letter if LIMITS.iter().any(|(known, ..)| known == letter) => {
+                            wanted = *letter
+                        }
+                        _ => {
+                            return Ok(shell.complain(
+                                b"ulimit",
+                                &format!("bad option -{}", char::from(*letter)),
+                            ));
+                        }
                     }
                 }
             }
             None => value = Some(lossy(word)),
         }
     }
-    let show = |limit: Option<u64>, unit: u64| limit.map_or_else(|| "unlimited".to_owned(), |v| (v / unit).to_string());
+    let show = |limit: Option<u64>, unit: u64| {
+        limit.map_or_else(|| "unlimited".to_owned(), |v| (v / unit).to_string())
+    };
     if all {
         let mut text = String::new();
         for (letter, resource, unit, what) in LIMITS {
             if let Ok((soft, upper)) = process::limit(resource) {
-                text.push_str(&format!("-{}: {what:<28} {}\n", char::from(letter), show(if hard { upper } else { soft }, unit)));
+                text.push_str(&format!(
+                    "-{}: {what:<28} {}\n",
+                    char::from(letter),
+                    show(if hard { upper } else { soft }, unit)
+                ));
             }
         }
         return Ok(shell.print(text.as_bytes(), "ulimit"));
     }
-    let Some((_, resource, unit, _)) = LIMITS.into_iter().find(|(letter, ..)| *letter == wanted) else { return Ok(2) };
+    let Some((_, resource, unit, _)) = LIMITS.into_iter().find(|(letter, ..)| *letter == wanted)
+    else {
+        return Ok(2);
+    };
     let (old_soft, old_hard) = match process::limit(resource) {
         Ok(limits) => limits,
         Err(error) => return Ok(shell.complain(b"ulimit", &strerror(&error))),
@@ -472,7 +566,11 @@ pub(super) fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
     };
     let value = match value.as_str() {
         "unlimited" => None,
-        text => match text.parse::<u64>().ok().and_then(|value| value.checked_mul(unit)) {
+        text => match text
+            .parse::<u64>()
+            .ok()
+            .and_then(|value| value.checked_mul(unit))
+        {
             Some(value) => Some(value),
             None => return Ok(shell.complain(b"ulimit", &format!("bad number: {text}"))),
         },
@@ -482,7 +580,10 @@ pub(super) fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
     let new_hard = if hard || both { value } else { old_hard };
     match process::set_limit(resource, new_soft, new_hard) {
         Ok(()) => Ok(0),
-        Err(error) => Ok(shell.complain(b"ulimit", &format!("error setting limit: {}", strerror(&error)))),
+        Err(error) => Ok(shell.complain(
+            b"ulimit",
+            &format!("error setting limit: {}", strerror(&error)),
+        )),
     }
 }
 

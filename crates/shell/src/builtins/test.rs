@@ -32,9 +32,15 @@ fn evaluate(words: &[Vec<u8>]) -> Result<bool, String> {
         [operator, word] if is_unary(operator) => Ok(unary(operator, word)),
         [left, operator, right] if is_binary(operator) => binary(left, operator, right),
         [not, rest @ ..] if not == b"!" && rest.len() < 4 => Ok(!evaluate(rest)?),
-        [open, inner @ .., close] if open == b"(" && close == b")" && words.len() <= 4 => evaluate(inner),
+        [open, inner @ .., close] if open == b"(" && close == b")" && words.len() <= 4 => {
+            evaluate(inner)
+        }
         _ => {
-            let mut parser = Parser { words, at: 0, depth: 0 };
+            let mut parser = Parser {
+                words,
+                at: 0,
+                depth: 0,
+            };
             let value = parser.or()?;
             match words.get(parser.at) {
                 None => Ok(value),
@@ -84,7 +90,9 @@ impl Parser<'_> {
     }
 
     fn bare_primary(&mut self) -> Result<bool, String> {
-        let Some(first) = self.word(0).map(<[u8]>::to_vec) else { return Err("argument expected".to_owned()) };
+        let Some(first) = self.word(0).map(<[u8]>::to_vec) else {
+            return Err("argument expected".to_owned());
+        };
         if let (Some(operator), Some(right)) = (self.word(1), self.word(2))
             && is_binary(operator)
         {
@@ -123,7 +131,8 @@ fn is_unary(operator: &[u8]) -> bool {
 
 fn is_binary(operator: &[u8]) -> bool {
     let all: [&[u8]; 14] = [
-        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt", b"-ot", b"-ef",
+        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt",
+        b"-ot", b"-ef",
     ];
     all.contains(&operator)
 }
@@ -186,7 +195,9 @@ pub(crate) fn binary(left: &[u8], operator: &[u8], right: &[u8]) -> Result<bool,
         _ => {
             let number = |word: &[u8]| {
                 let text = lossy(word);
-                text.trim().parse::<i64>().map_err(|_| format!("{text}: bad number"))
+                text.trim()
+                    .parse::<i64>()
+                    .map_err(|_| format!("{text}: bad number"))
             };
             let (a, b) = (number(left)?, number(right)?);
             match operator {
