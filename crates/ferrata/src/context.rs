@@ -1,0 +1,41 @@
+//! Where everything lies: the checkout, and the user's cache and configuration.
+
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// The places of one checkout and its user.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The checkout.
+    pub top: PathBuf,
+    /// `ferrata` in the user's cache folder.
+    pub cache: PathBuf,
+    /// `ferrata` in the user's configuration folder.
+    pub config: PathBuf,
+}
+
+impl Context {
+    /// From the environment: the front door says where the checkout is, XDG's variables the rest.
+    pub fn from_environment() -> Result<Context> {
+        let top = match std::env::var_os("FERRATA_TOP") {
+            Some(top) => PathBuf::from(top),
+            None => std::env::current_dir().context("the current folder")?,
+        };
+        if !top.join("crates/ferrata").is_dir() {
+            anyhow::bail!(
+                "{}: no checkout of Ferrata: run ./ferrata in one",
+                top.display()
+            );
+        }
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let xdg = |name: &str, below: &str| match std::env::var_os(name).map(PathBuf::from) {
+            Some(folder) if folder.is_absolute() => folder.join("ferrata"),
+            _ => home.join(below).join("ferrata"),
+        };
+        Ok(Context {
+            top,
+            cache: xdg("XDG_CACHE_HOME", ".cache"),
+            config: xdg("XDG_CONFIG_HOME", ".config"),
+        })
+    }
+}
