@@ -20,18 +20,31 @@ use std::path::{Path, PathBuf};
 const TAIL: usize = 15;
 
 /// Builds a port whose needs are in the cache, and stores its packages there.
-pub(crate) fn port(config: &Config, plan: &Plan, port: &PlannedPort, on_event: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+pub(crate) fn port(
+    config: &Config,
+    plan: &Plan,
+    port: &PlannedPort,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
     let recipe = &port.recipe;
     let name = recipe.name.as_str();
-    on_event(Event::Phase { port: name, phase: "sources" });
-    let mut found = sources::fetch(config, recipe, &mut |text| on_event(Event::Note { port: name, text }))?;
+    on_event(Event::Phase {
+        port: name,
+        phase: "sources",
+    });
+    let mut found = sources::fetch(config, recipe, &mut |text| {
+        on_event(Event::Note { port: name, text })
+    })?;
     if let Some(resolved) = &port.resolved {
         // Another build may have looked for a newer one meanwhile: the plan's counts.
         found.retain(|other| other.source != resolved.source);
         found.insert(0, resolved.clone());
     }
     let work = Work::new(config, name)?;
-    on_event(Event::Phase { port: name, phase: "sysroot" });
+    on_event(Event::Phase {
+        port: name,
+        phase: "sysroot",
+    });
     let root = work.folder("sysroot")?;
     let sysroot = sysroot::make(config, plan, port, &root)?;
     let mut log = Log::create(config, name)?;
@@ -41,17 +54,26 @@ pub(crate) fn port(config: &Config, plan: &Plan, port: &PlannedPort, on_event: &
     let built: Built = match ended.status {
         Some(0) => json(&folders.out.join("built.json"))?,
         status => {
-            let failure = json(&folders.out.join("failure.json")).unwrap_or_else(|_: Error| Failure {
-                phase: log.phase.clone(),
-                message: status.map_or("a signal ended it".to_owned(), |status| format!("exit status {status}")),
-            });
+            let failure =
+                json(&folders.out.join("failure.json")).unwrap_or_else(|_: Error| Failure {
+                    phase: log.phase.clone(),
+                    message: status.map_or("a signal ended it".to_owned(), |status| {
+                        format!("exit status {status}")
+                    }),
+                });
             return Err(log.failed(failure));
         }
     };
-    on_event(Event::Phase { port: name, phase: "write" });
+    on_event(Event::Phase {
+        port: name,
+        phase: "write",
+    });
     let packages = config.cached("packages");
     fs::create_dir_all(&packages).map_err(Error::io(&packages))?;
-    let target = tempfile::Builder::new().prefix(".new-").tempdir_in(&packages).map_err(Error::io(&packages))?;
+    let target = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempdir_in(&packages)
+        .map_err(Error::io(&packages))?;
     let finished = Finished {
         config,
         recipe,
@@ -62,7 +84,15 @@ pub(crate) fn port(config: &Config, plan: &Plan, port: &PlannedPort, on_event: &
         sysroot_folder: &root,
     };
     let files = package::write(&finished, target.path())?;
-    cache::store(config, &port.key, target, &cache::Entry { files, sources: found })
+    cache::store(
+        config,
+        &port.key,
+        target,
+        &cache::Entry {
+            files,
+            sources: found,
+        },
+    )
 }
 
 struct Folders {
@@ -71,10 +101,19 @@ struct Folders {
 }
 
 /// All that the sandbox is to see and do.
-fn job(config: &Config, port: &PlannedPort, work: &Work, sysroot: &Path, found: &[Found]) -> Result<(Job, Folders)> {
+fn job(
+    config: &Config,
+    port: &PlannedPort,
+    work: &Work,
+    sysroot: &Path,
+    found: &[Found],
+) -> Result<(Job, Folders)> {
     let recipe = &port.recipe;
     let source = work.folder("src")?;
-    let folders = Folders { packages: work.folder("pkg")?, out: work.folder("out")? };
+    let folders = Folders {
+        packages: work.folder("pkg")?,
+        out: work.folder("out")?,
+    };
     let copy = work.folder("recipe")?;
     workspace::copy_folder(&recipe.folder, &copy)?;
     let apkbuild = copy.join("APKBUILD");
@@ -94,7 +133,10 @@ fn job(config: &Config, port: &PlannedPort, work: &Work, sysroot: &Path, found: 
     if !recipe.workspace.is_empty() {
         let placed = source.join("workspace");
         workspace::place(config, &recipe.workspace, &placed)?;
-        binds.push(Bind::read_only(workspace::fetch(config, &placed)?, "/cargo"));
+        binds.push(Bind::read_only(
+            workspace::fetch(config, &placed)?,
+            "/cargo",
+        ));
     }
     for key in &recipe.keys {
         binds.push(match key.as_str() {
@@ -107,7 +149,11 @@ fn job(config: &Config, port: &PlannedPort, work: &Work, sysroot: &Path, found: 
         });
     }
     let task = Build {
-        script: Script { name: "APKBUILD".to_owned(), text, arch: config.arch.clone() },
+        script: Script {
+            name: "APKBUILD".to_owned(),
+            text,
+            arch: config.arch.clone(),
+        },
         sources: build_sources(config, recipe, found, &mut binds),
         subpackages: recipe.subpackages.clone(),
         skip_check: recipe.has_option("!check"),
@@ -122,7 +168,12 @@ fn job(config: &Config, port: &PlannedPort, work: &Work, sysroot: &Path, found: 
 }
 
 /// The sources as the sandbox sees them, each at a place of its own.
-fn build_sources(config: &Config, recipe: &Recipe, found: &[Found], binds: &mut Vec<Bind>) -> Vec<BuildSource> {
+fn build_sources(
+    config: &Config,
+    recipe: &Recipe,
+    found: &[Found],
+    binds: &mut Vec<Bind>,
+) -> Vec<BuildSource> {
     let mut sources = Vec::new();
     for source in &recipe.sources {
         match found.iter().find(|found| found.source == source.name) {
@@ -133,10 +184,18 @@ fn build_sources(config: &Config, recipe: &Recipe, found: &[Found], binds: &mut 
             }),
             Some(found) => {
                 // Debian's archive keeps its own name: its ending says how it is compressed.
-                let name = if found.stand_in { found.file.clone() } else { source.name.clone() };
+                let name = if found.stand_in {
+                    found.file.clone()
+                } else {
+                    source.name.clone()
+                };
                 let path = format!("/build/distfiles/{name}");
                 binds.push(Bind::read_only(found.path(config), &path));
-                sources.push(BuildSource { path, name, stand_in: found.stand_in });
+                sources.push(BuildSource {
+                    path,
+                    name,
+                    stand_in: found.stand_in,
+                });
             }
         }
     }
@@ -149,13 +208,21 @@ fn owners(out: &Path) -> Result<Vec<Owner>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(Error::io(&path))?,
     };
-    let wrong = |cause: serde_json::Error| Error::Io { path: path.clone(), cause: cause.into() };
-    text.lines().map(|line| serde_json::from_str(line).map_err(wrong)).collect()
+    let wrong = |cause: serde_json::Error| Error::Io {
+        path: path.clone(),
+        cause: cause.into(),
+    };
+    text.lines()
+        .map(|line| serde_json::from_str(line).map_err(wrong))
+        .collect()
 }
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).map_err(Error::io(path))?;
-    serde_json::from_slice(&text).map_err(|cause| Error::Io { path: path.to_owned(), cause: cause.into() })
+    serde_json::from_slice(&text).map_err(|cause| Error::Io {
+        path: path.to_owned(),
+        cause: cause.into(),
+    })
 }
 
 /// All that a build prints, in a file, and the last of it for an error.
@@ -174,7 +241,14 @@ impl Log {
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let path = folder.join(format!("{port}.log"));
         let file = BufWriter::new(File::create(&path).map_err(Error::io(&path))?);
-        Ok(Log { port: port.to_owned(), path, file, phase: String::new(), tail: VecDeque::new(), full: None })
+        Ok(Log {
+            port: port.to_owned(),
+            path,
+            file,
+            phase: String::new(),
+            tail: VecDeque::new(),
+            full: None,
+        })
     }
 
     fn line(&mut self, line: &str, on_event: &mut dyn FnMut(Event<'_>)) {
@@ -203,7 +277,10 @@ impl Log {
     fn flush(&mut self) -> Result<()> {
         match self.full.take().map_or_else(|| self.file.flush(), Err) {
             Ok(()) => Ok(()),
-            Err(cause) => Err(Error::Io { path: self.path.clone(), cause }),
+            Err(cause) => Err(Error::Io {
+                path: self.path.clone(),
+                cause,
+            }),
         }
     }
 

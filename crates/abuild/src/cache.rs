@@ -16,8 +16,11 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
     file.write_all(bytes).map_err(Error::io(path))?;
-    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::io(path))?;
-    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(0o644))
+        .map_err(Error::io(path))?;
+    file.persist(path)
+        .map_err(|error| Error::io(path)(error.error))?;
     Ok(())
 }
 
@@ -40,8 +43,13 @@ impl Lock {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
         }
-        let file = File::options().create(true).append(true).open(path).map_err(Error::io(path))?;
-        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(|error| Error::io(path)(error.into()))?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(Error::io(path))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| Error::io(path)(error.into()))?;
         Ok(Lock { _file: file })
     }
 }
@@ -64,22 +72,35 @@ pub(crate) fn folder(config: &Config, key: &str) -> PathBuf {
 pub(crate) fn lookup(config: &Config, key: &str) -> Option<Entry> {
     let folder = folder(config, key);
     let entry: Entry = serde_json::from_slice(&fs::read(folder.join("entry.json")).ok()?).ok()?;
-    entry.files.iter().all(|file| folder.join(file).exists()).then_some(entry)
+    entry
+        .files
+        .iter()
+        .all(|file| folder.join(file).exists())
+        .then_some(entry)
 }
 
 /// Makes a folder of finished packages the entry of a key.
-pub(crate) fn store(config: &Config, key: &str, built: tempfile::TempDir, entry: &Entry) -> Result<()> {
+pub(crate) fn store(
+    config: &Config,
+    key: &str,
+    built: tempfile::TempDir,
+    entry: &Entry,
+) -> Result<()> {
     let target = folder(config, key);
-    for (name, json) in
-        [("entry.json", serde_json::to_vec_pretty(entry)), ("sources.json", serde_json::to_vec_pretty(&entry.sources))]
-    {
+    for (name, json) in [
+        ("entry.json", serde_json::to_vec_pretty(entry)),
+        ("sources.json", serde_json::to_vec_pretty(&entry.sources)),
+    ] {
         let path = built.path().join(name);
         fs::write(&path, json.unwrap_or_default()).map_err(Error::io(&path))?;
     }
-    fs::set_permissions(built.path(), Permissions::from_mode(0o755)).map_err(Error::io(built.path()))?;
+    fs::set_permissions(built.path(), Permissions::from_mode(0o755))
+        .map_err(Error::io(built.path()))?;
     // An incomplete entry may be in the way: somebody removed files from it.
     match fs::remove_dir_all(&target) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&target)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io(&target)(error));
+        }
         _ => {}
     }
     fs::rename(built.path(), &target).map_err(Error::io(&target))?;
@@ -98,8 +119,11 @@ impl Work {
     pub(crate) fn new(config: &Config, port: &str) -> Result<Work> {
         let parent = config.cached("work");
         fs::create_dir_all(&parent).map_err(Error::io(&parent))?;
-        let folder =
-            tempfile::Builder::new().prefix(&format!("{port}-")).tempdir_in(&parent).map_err(Error::io(&parent))?.keep();
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{port}-"))
+            .tempdir_in(&parent)
+            .map_err(Error::io(&parent))?
+            .keep();
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).map_err(Error::io(&folder))?;
         Ok(Work { folder })
     }

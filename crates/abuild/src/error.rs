@@ -134,10 +134,18 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::HostTool { package, .. } => Some(format!("apt-get install {package}")),
-            Error::Source { .. } => Some("check the network, or place the file into the cache by its checksum".into()),
-            Error::Checksum { .. } => Some("if the source is right, correct the recipe's checksums".into()),
-            Error::Sandbox(_) => Some("user namespaces must be allowed: sysctl user.max_user_namespaces".into()),
-            Error::Missing { need, .. } => Some(format!("write ports/{need}/APKBUILD, or correct makedepends")),
+            Error::Source { .. } => {
+                Some("check the network, or place the file into the cache by its checksum".into())
+            }
+            Error::Checksum { .. } => {
+                Some("if the source is right, correct the recipe's checksums".into())
+            }
+            Error::Sandbox(_) => {
+                Some("user namespaces must be allowed: sysctl user.max_user_namespaces".into())
+            }
+            Error::Missing { need, .. } => Some(format!(
+                "write ports/{need}/APKBUILD, or correct makedepends"
+            )),
             _ => None,
         }
     }

@@ -34,7 +34,11 @@ pub(crate) struct Graph {
 impl Graph {
     /// Reads every recipe. Versions that follow a suite are resolved only for the ports in `resolve`, or all if it is
     /// empty.
-    pub(crate) fn read(config: &Config, resolve: &[String], note: &mut dyn FnMut(&str, &str)) -> Result<Graph> {
+    pub(crate) fn read(
+        config: &Config,
+        resolve: &[String],
+        note: &mut dyn FnMut(&str, &str),
+    ) -> Result<Graph> {
         let mut graph = Graph {
             ports_folder: config.ports.clone(),
             ports: BTreeMap::new(),
@@ -51,7 +55,10 @@ impl Graph {
         }
         folders.sort();
         for folder in folders {
-            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = folder
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             let wanted = resolve.is_empty() || resolve.contains(&name);
             match port(config, folder, wanted, &mut |text| note(&name, text)) {
                 Ok(port) if port.recipe.builds_for(&config.arch) => {
@@ -64,8 +71,16 @@ impl Graph {
             }
         }
         for (name, port) in &graph.ports {
-            for provided in port.recipe.packages().chain(port.recipe.provides.iter().map(|word| dependency_name(word))) {
-                graph.providers.entry(provided.to_owned()).or_insert_with(|| name.clone());
+            for provided in port.recipe.packages().chain(
+                port.recipe
+                    .provides
+                    .iter()
+                    .map(|word| dependency_name(word)),
+            ) {
+                graph
+                    .providers
+                    .entry(provided.to_owned())
+                    .or_insert_with(|| name.clone());
             }
         }
         // A package of that very name comes before one that only provides it.
@@ -74,7 +89,11 @@ impl Graph {
                 graph.providers.insert(package.to_owned(), name.clone());
             }
         }
-        let mut open: Vec<String> = BASE.iter().filter_map(|name| graph.providers.get(*name)).cloned().collect();
+        let mut open: Vec<String> = BASE
+            .iter()
+            .filter_map(|name| graph.providers.get(*name))
+            .cloned()
+            .collect();
         while let Some(name) = open.pop() {
             if graph.bootstrap.insert(name.clone()) {
                 open.extend(graph.stated_needs(&name)?);
@@ -90,18 +109,25 @@ impl Graph {
         }
         match self.providers.get(name) {
             Some(port) => Ok(port.clone()),
-            None => Err(Error::NoPort { name: name.to_owned(), ports: self.ports_folder.clone() }),
+            None => Err(Error::NoPort {
+                name: name.to_owned(),
+                ports: self.ports_folder.clone(),
+            }),
         }
     }
 
     /// Fails with the first recipe that cannot be read.
     pub(crate) fn all_whole(&mut self) -> Result<()> {
-        self.broken.pop_first().map_or(Ok(()), |(_, error)| Err(error))
+        self.broken
+            .pop_first()
+            .map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// What is installed into the port's sysroot, before dependencies: makedepends that are ports, and the base.
     pub(crate) fn sysroot_of(&self, name: &str) -> Vec<String> {
-        let Some(port) = self.ports.get(name) else { return Vec::new() };
+        let Some(port) = self.ports.get(name) else {
+            return Vec::new();
+        };
         let mut packages: Vec<String> = port
             .recipe
             .makedepends
@@ -110,7 +136,11 @@ impl Graph {
             .cloned()
             .collect();
         if !self.bootstrap.contains(name) {
-            packages.extend(BASE.iter().filter(|base| self.providers.contains_key(**base)).map(|base| (*base).to_owned()));
+            packages.extend(
+                BASE.iter()
+                    .filter(|base| self.providers.contains_key(**base))
+                    .map(|base| (*base).to_owned()),
+            );
         }
         packages.sort();
         packages.dedup();
@@ -121,7 +151,11 @@ impl Graph {
     pub(crate) fn needs(&self, name: &str) -> Result<BTreeSet<String>> {
         let mut needs = self.stated_needs(name)?;
         if !self.bootstrap.contains(name) {
-            needs.extend(BASE.iter().filter_map(|base| self.providers.get(*base)).cloned());
+            needs.extend(
+                BASE.iter()
+                    .filter_map(|base| self.providers.get(*base))
+                    .cloned(),
+            );
         }
         needs.remove(name);
         Ok(needs)
@@ -129,9 +163,16 @@ impl Graph {
 
     /// The same without the base: the ports of makedepends, and of what these depend on when installed.
     fn stated_needs(&self, name: &str) -> Result<BTreeSet<String>> {
-        let Some(port) = self.ports.get(name) else { return Ok(BTreeSet::new()) };
+        let Some(port) = self.ports.get(name) else {
+            return Ok(BTreeSet::new());
+        };
         let mut needs = BTreeSet::new();
-        for word in port.recipe.makedepends.iter().filter(|word| !word.starts_with('!')) {
+        for word in port
+            .recipe
+            .makedepends
+            .iter()
+            .filter(|word| !word.starts_with('!'))
+        {
             let need = dependency_name(word);
             match self.providers.get(need) {
                 Some(port) => {
@@ -155,15 +196,30 @@ impl Graph {
         let recipe = port.recipe.path();
         match host::tool(need) {
             Tool::Present => Ok(()),
-            Tool::Absent(program, package) => Err(Error::HostTool { recipe, program: program.to_owned(), package }),
-            Tool::Unknown => Err(Error::Missing { recipe, need: need.to_owned() }),
+            Tool::Absent(program, package) => Err(Error::HostTool {
+                recipe,
+                program: program.to_owned(),
+                package,
+            }),
+            Tool::Unknown => Err(Error::Missing {
+                recipe,
+                need: need.to_owned(),
+            }),
         }
     }
 
     /// The ports of `depends`.
     pub(crate) fn depends(&self, name: &str) -> BTreeSet<String> {
-        let words = self.ports.get(name).map(|port| port.recipe.depends.as_slice()).unwrap_or_default();
-        words.iter().filter_map(|word| self.providers.get(dependency_name(word))).cloned().collect()
+        let words = self
+            .ports
+            .get(name)
+            .map(|port| port.recipe.depends.as_slice())
+            .unwrap_or_default();
+        words
+            .iter()
+            .filter_map(|word| self.providers.get(dependency_name(word)))
+            .cloned()
+            .collect()
     }
 
     /// The ports that a set of them needs, with it, each behind what it needs to be built.
@@ -191,29 +247,51 @@ impl Graph {
     fn behind(&mut self, error: Error) -> Error {
         match &error {
             Error::Missing { need, .. } => {
-                let culprit = self.broken.keys().find(|name| need.starts_with(name.as_str())).cloned();
-                culprit.and_then(|name| self.broken.remove(&name)).unwrap_or(error)
+                let culprit = self
+                    .broken
+                    .keys()
+                    .find(|name| need.starts_with(name.as_str()))
+                    .cloned();
+                culprit
+                    .and_then(|name| self.broken.remove(&name))
+                    .unwrap_or(error)
             }
             _ => error,
         }
     }
 }
 
-fn port(config: &Config, folder: PathBuf, resolve: bool, note: &mut dyn FnMut(&str)) -> Result<Port> {
+fn port(
+    config: &Config,
+    folder: PathBuf,
+    resolve: bool,
+    note: &mut dyn FnMut(&str),
+) -> Result<Port> {
     let recipe = evaluate::recipe(config, &folder, None)?;
-    let named = folder.file_name().is_some_and(|name| name == recipe.name.as_str());
+    let named = folder
+        .file_name()
+        .is_some_and(|name| name == recipe.name.as_str());
     if !named {
         let message = format!("pkgname {} is not the name of its folder", recipe.name);
-        return Err(Error::Recipe { path: recipe.path(), message });
+        return Err(Error::Recipe {
+            path: recipe.path(),
+            message,
+        });
     }
     if !resolve || !recipe.builds_for(&config.arch) {
-        return Ok(Port { recipe, resolved: None });
+        return Ok(Port {
+            recipe,
+            resolved: None,
+        });
     }
     let resolved = sources::resolve(config, &recipe, note)?;
     let version = resolved.as_ref().and_then(|found| found.version.clone());
     match version.filter(|version| *version != recipe.version) {
         None => Ok(Port { recipe, resolved }),
-        version => Ok(Port { recipe: evaluate::recipe(config, &folder, version.as_deref())?, resolved }),
+        version => Ok(Port {
+            recipe: evaluate::recipe(config, &folder, version.as_deref())?,
+            resolved,
+        }),
     }
 }
 
@@ -232,11 +310,18 @@ fn sort(needs: &BTreeMap<String, BTreeSet<String>>) -> Result<Vec<String>, Vec<S
                     return Err(cycle.map(str::to_owned).collect());
                 }
                 if !done.contains(name) {
-                    let open = needs.get(name).into_iter().flatten().map(String::as_str).collect();
+                    let open = needs
+                        .get(name)
+                        .into_iter()
+                        .flatten()
+                        .map(String::as_str)
+                        .collect();
                     way.push((name, open));
                 }
             }
-            let Some((name, open)) = way.last_mut() else { break };
+            let Some((name, open)) = way.last_mut() else {
+                break;
+            };
             next = open.pop();
             if next.is_none() {
                 done.insert(name);
@@ -256,7 +341,10 @@ mod tests {
         text.lines()
             .map(|line| {
                 let (name, rest) = line.trim().split_once(':').unwrap();
-                (name.to_owned(), rest.split_whitespace().map(str::to_owned).collect())
+                (
+                    name.to_owned(),
+                    rest.split_whitespace().map(str::to_owned).collect(),
+                )
             })
             .collect()
     }
@@ -269,7 +357,10 @@ mod tests {
 
     #[test]
     fn cycles_are_named() {
-        assert_eq!(sort(&needs("a: b\nb: c\nc: b")).unwrap_err(), ["b", "c", "b"]);
+        assert_eq!(
+            sort(&needs("a: b\nb: c\nc: b")).unwrap_err(),
+            ["b", "c", "b"]
+        );
         assert_eq!(sort(&needs("a: a")).unwrap_err(), ["a", "a"]);
     }
 }

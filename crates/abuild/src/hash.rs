@@ -41,10 +41,12 @@ impl Algorithm {
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// The checksum of a file, in hexadecimal digits.
@@ -104,15 +106,28 @@ impl Key {
         for entry in walk(folder) {
             let entry = entry.map_err(|error| Error::io(folder)(error.into()))?;
             let path = entry.path();
-            let name = path.strip_prefix(folder).unwrap_or(path).as_os_str().as_bytes();
+            let name = path
+                .strip_prefix(folder)
+                .unwrap_or(path)
+                .as_os_str()
+                .as_bytes();
             let kind = entry.file_type();
             let mut field = name.to_vec();
             field.push(0);
             if kind.is_symlink() {
                 field.push(b'l');
-                self.add_bytes(&field, fs::read_link(path).map_err(Error::io(path))?.as_os_str().as_bytes());
+                self.add_bytes(
+                    &field,
+                    fs::read_link(path)
+                        .map_err(Error::io(path))?
+                        .as_os_str()
+                        .as_bytes(),
+                );
             } else if kind.is_file() {
-                let mode = fs::metadata(path).map_err(Error::io(path))?.permissions().mode();
+                let mode = fs::metadata(path)
+                    .map_err(Error::io(path))?
+                    .permissions()
+                    .mode();
                 field.push(if mode & 0o111 == 0 { b'f' } else { b'x' });
                 self.add_bytes(&field, &fs::read(path).map_err(Error::io(path))?);
             }
@@ -137,10 +152,16 @@ impl Key {
 /// The entries of a folder in the order of their names, without what is not part of a source: `target` and hidden
 /// files at the top of the folder or below.
 pub(crate) fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> {
-    walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter().filter_entry(|entry| {
-        let name = entry.file_name().as_bytes();
-        !(name.starts_with(b".") || name.ends_with(b"~") || (entry.file_type().is_dir() && name == b"target"))
-    })
+    walkdir::WalkDir::new(folder)
+        .min_depth(1)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| {
+            let name = entry.file_name().as_bytes();
+            !(name.starts_with(b".")
+                || name.ends_with(b"~")
+                || (entry.file_type().is_dir() && name == b"target"))
+        })
 }
 
 #[cfg(test)]
@@ -156,7 +177,11 @@ mod tests {
             file(&path, Algorithm::Sha256).unwrap(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-        assert!(file(&path, Algorithm::Sha512).unwrap().starts_with("ddaf35a193617abacc417349ae204131"));
+        assert!(
+            file(&path, Algorithm::Sha512)
+                .unwrap()
+                .starts_with("ddaf35a193617abacc417349ae204131")
+        );
     }
 
     #[test]
@@ -171,11 +196,23 @@ mod tests {
         };
         let plain = key(&|_| ());
         assert_eq!(plain, key(&|_| ()));
-        assert_ne!(plain, key(&|folder| fs::write(folder.join("a"), b"y").unwrap()));
-        assert_ne!(plain, key(&|folder| fs::rename(folder.join("a"), folder.join("b")).unwrap()));
-        assert_ne!(plain, key(&|folder| {
-            fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o755)).unwrap();
-        }));
-        assert_eq!(plain, key(&|folder| fs::write(folder.join(".swp"), b"y").unwrap()));
+        assert_ne!(
+            plain,
+            key(&|folder| fs::write(folder.join("a"), b"y").unwrap())
+        );
+        assert_ne!(
+            plain,
+            key(&|folder| fs::rename(folder.join("a"), folder.join("b")).unwrap())
+        );
+        assert_ne!(
+            plain,
+            key(&|folder| {
+                fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o755)).unwrap();
+            })
+        );
+        assert_eq!(
+            plain,
+            key(&|folder| fs::write(folder.join(".swp"), b"y").unwrap())
+        );
     }
 }

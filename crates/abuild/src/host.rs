@@ -64,8 +64,14 @@ pub(crate) fn tool(name: &str) -> Tool {
     match TOOLS.iter().find(|(package, _, _)| *package == name) {
         None => Tool::Unknown,
         Some((_, program, debian)) => {
-            let there = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).exists());
-            if there { Tool::Present } else { Tool::Absent(program, debian) }
+            let there = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+                .iter()
+                .any(|folder| Path::new(folder).join(program).exists());
+            if there {
+                Tool::Present
+            } else {
+                Tool::Absent(program, debian)
+            }
         }
     }
 }

@@ -22,13 +22,22 @@ const BITS: usize = 4096;
 pub fn packages(config_dir: &Path) -> Result<PrivateKey> {
     let _lock = lock(config_dir)?;
     let path = config_dir.join("packages.rsa");
-    let wrong = |error: apk::keys::KeyError| Error::Key { path: path.clone(), message: error.to_string() };
+    let wrong = |error: apk::keys::KeyError| Error::Key {
+        path: path.clone(),
+        message: error.to_string(),
+    };
     if !path.exists() {
-        PrivateKey::generate(BITS, "").and_then(|key| key.save(&path)).map_err(wrong)?;
+        PrivateKey::generate(BITS, "")
+            .and_then(|key| key.save(&path))
+            .map_err(wrong)?;
     }
     // The public half names it, and is known only after reading it.
-    let public = PrivateKey::load(&path, "").and_then(|key| key.public_pem()).map_err(wrong)?;
-    let hash = crate::hash::Key::new("key").with("pem", public.as_bytes()).finish();
+    let public = PrivateKey::load(&path, "")
+        .and_then(|key| key.public_pem())
+        .map_err(wrong)?;
+    let hash = crate::hash::Key::new("key")
+        .with("pem", public.as_bytes())
+        .finish();
     let name = format!("ferrata-{}.rsa.pub", hash.get(..8).unwrap_or_default());
     let published = config_dir.join("keys").join(&name);
     if fs::read(&published).ok().as_deref() != Some(public.as_bytes()) {
@@ -46,7 +55,9 @@ pub fn public(config_dir: &Path) -> Result<PathBuf> {
 }
 
 /// Signs as `key`, for the writers of packages and indexes.
-pub(crate) fn signer(key: &PrivateKey) -> impl Fn(&[u8]) -> Result<Option<Signature>, PackageError> + '_ {
+pub(crate) fn signer(
+    key: &PrivateKey,
+) -> impl Fn(&[u8]) -> Result<Option<Signature>, PackageError> + '_ {
     |bytes| Ok(Some(key.sign(Algorithm::RsaSha256, bytes)?))
 }
 
@@ -69,7 +80,10 @@ pub fn modules(config_dir: &Path) -> Result<PathBuf> {
     fs::write(&settings, text).map_err(Error::io(&settings))?;
     let (key, certificate) = (place.path().join("key"), place.path().join("certificate"));
     let output = Command::new("openssl")
-        .args(["req", "-new", "-x509", "-nodes", "-utf8", "-sha256", "-days", "36500", "-batch", "-newkey"])
+        .args([
+            "req", "-new", "-x509", "-nodes", "-utf8", "-sha256", "-days", "36500", "-batch",
+            "-newkey",
+        ])
         .arg(format!("rsa:{BITS}"))
         .arg("-config")
         .arg(&settings)
@@ -79,11 +93,17 @@ pub fn modules(config_dir: &Path) -> Result<PathBuf> {
         .arg(&certificate)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| Error::Program { program: "openssl".into(), message: error.to_string() })?;
+        .map_err(|error| Error::Program {
+            program: "openssl".into(),
+            message: error.to_string(),
+        })?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let message = text.lines().last().unwrap_or("it failed").to_owned();
-        return Err(Error::Program { program: "openssl".into(), message });
+        return Err(Error::Program {
+            program: "openssl".into(),
+            message,
+        });
     }
     let mut both = fs::read(&key).map_err(Error::io(&key))?;
     both.extend(fs::read(&certificate).map_err(Error::io(&certificate))?);
@@ -97,7 +117,8 @@ pub fn modules(config_dir: &Path) -> Result<PathBuf> {
 fn lock(config_dir: &Path) -> Result<Lock> {
     if !config_dir.is_dir() {
         fs::create_dir_all(config_dir).map_err(Error::io(config_dir))?;
-        fs::set_permissions(config_dir, Permissions::from_mode(0o700)).map_err(Error::io(config_dir))?;
+        fs::set_permissions(config_dir, Permissions::from_mode(0o700))
+            .map_err(Error::io(config_dir))?;
     }
     Lock::wait(&config_dir.join(".lock"))
 }

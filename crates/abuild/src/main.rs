@@ -42,7 +42,9 @@ fn build(arguments: Vec<OsString>) -> Result<(), Failure> {
     let mut jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut names = Vec::new();
     let mut update_sources = false;
-    let mut arguments = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
+    let mut arguments = arguments
+        .into_iter()
+        .map(|argument| argument.to_string_lossy().into_owned());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-h" | "--help" => {
@@ -52,14 +54,21 @@ fn build(arguments: Vec<OsString>) -> Result<(), Failure> {
             "--update-sources" => update_sources = true,
             "-j" => {
                 let value = arguments.next().unwrap_or_default();
-                jobs = value.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| plain(format!("-j {value:?}: no number")))?;
+                jobs = value
+                    .parse()
+                    .ok()
+                    .filter(|jobs| *jobs > 0)
+                    .ok_or_else(|| plain(format!("-j {value:?}: no number")))?;
             }
-            option if option.starts_with('-') => return Err(plain(format!("unknown option {option}\n{USAGE}"))),
+            option if option.starts_with('-') => {
+                return Err(plain(format!("unknown option {option}\n{USAGE}")));
+            }
             name => names.push(name.to_owned()),
         }
     }
     let top = env::current_dir().map_err(|error| plain(format!("the current folder: {error}")))?;
-    let runner = env::current_exe().map_err(|error| plain(format!("the path of this program: {error}")))?;
+    let runner =
+        env::current_exe().map_err(|error| plain(format!("the path of this program: {error}")))?;
     let home = env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let xdg = |name: &str, below: &str| match env::var_os(name).map(PathBuf::from) {
         Some(folder) if folder.is_absolute() => folder.join("ferrata"),
@@ -79,7 +88,13 @@ fn build(arguments: Vec<OsString>) -> Result<(), Failure> {
     let failed = |error: abuild::Error| (error.to_string(), error.hint());
     let plan = abuild::plan_noting(&config, &names, &mut show).map_err(failed)?;
     let outcome = abuild::run(&config, &plan, &mut show).map_err(failed)?;
-    println!("{} ports, {} built; {} packages in {}", outcome.ports, outcome.built, outcome.packages, config.arch_repo().display());
+    println!(
+        "{} ports, {} built; {} packages in {}",
+        outcome.ports,
+        outcome.built,
+        outcome.packages,
+        config.arch_repo().display()
+    );
     Ok(())
 }
 

@@ -65,7 +65,11 @@ pub fn plan(config: &Config, names: &[String]) -> Result<Plan> {
 ///
 /// # Errors
 /// As [`plan`].
-pub fn plan_noting(config: &Config, names: &[String], on_event: &mut dyn FnMut(Event<'_>)) -> Result<Plan> {
+pub fn plan_noting(
+    config: &Config,
+    names: &[String],
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Plan> {
     let mut note = |port: &str, text: &str| on_event(Event::Note { port, text });
     let mut graph = Graph::read(config, &[], &mut note)?;
     let everything = names.is_empty();
@@ -73,11 +77,18 @@ pub fn plan_noting(config: &Config, names: &[String], on_event: &mut dyn FnMut(E
         graph.all_whole()?;
         graph.ports.keys().cloned().collect()
     } else {
-        names.iter().map(|name| graph.find(name)).collect::<Result<Vec<_>>>()?
+        names
+            .iter()
+            .map(|name| graph.find(name))
+            .collect::<Result<Vec<_>>>()?
     };
     let order = graph.order(&wanted)?;
     let identity = toolchain::identity(config)?;
-    let package_key = if order.is_empty() { String::new() } else { keys::packages(&config.config_dir)?.name().to_owned() };
+    let package_key = if order.is_empty() {
+        String::new()
+    } else {
+        keys::packages(&config.config_dir)?.name().to_owned()
+    };
     let mut closures: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut found_keys: BTreeMap<String, String> = BTreeMap::new();
     let mut steps = Vec::new();
@@ -86,8 +97,9 @@ pub fn plan_noting(config: &Config, names: &[String], on_event: &mut dyn FnMut(E
     }
     let mut ports = Vec::new();
     for (direct, sysroot, name) in steps {
-        let Some(port) = graph.ports.remove(&name) else { continue };
-        let sysroot = graph.sysroot_of(&name);
+        let Some(port) = graph.ports.remove(&name) else {
+            continue;
+        };
         let mut needs = direct.clone();
         for need in &direct {
             needs.extend(closures.get(need).into_iter().flatten().cloned());
@@ -105,7 +117,10 @@ pub fn plan_noting(config: &Config, names: &[String], on_event: &mut dyn FnMut(E
         workspace::hash(config, &port.recipe.workspace, &mut key)?;
         if port.recipe.keys.iter().any(|name| name == "modules") {
             let path = keys::modules(&config.config_dir)?;
-            key.add("modules", &fs::read(&path).map_err(crate::Error::io(&path))?);
+            key.add(
+                "modules",
+                &fs::read(&path).map_err(crate::Error::io(&path))?,
+            );
         }
         for need in &direct {
             key.add(need, found_keys.get(need).map_or(&[][..], String::as_bytes));
@@ -114,7 +129,14 @@ pub fn plan_noting(config: &Config, names: &[String], on_event: &mut dyn FnMut(E
         found_keys.insert(name.clone(), key.clone());
         closures.insert(name, needs.clone());
         let cached = cache::lookup(config, &key).is_some();
-        ports.push(PlannedPort { recipe: port.recipe, key, cached, needs, sysroot, resolved: port.resolved });
+        ports.push(PlannedPort {
+            recipe: port.recipe,
+            key,
+            cached,
+            needs,
+            sysroot,
+            resolved: port.resolved,
+        });
     }
     Ok(Plan { ports, everything })
 }

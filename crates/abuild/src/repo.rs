@@ -19,9 +19,16 @@ const CONTENTS: &str = ".contents";
 pub(crate) fn record(path: &Path) -> Result<Record> {
     let file = File::open(path).map_err(Error::io(path))?;
     let size = file.metadata().map_err(Error::io(path))?.len();
-    let reader = Reader::open(BufReader::new(file), &KeyRing::default())
-        .map_err(|error| Error::Io { path: path.to_owned(), cause: std::io::Error::other(error) })?;
-    Ok(Record::of_package(reader.control.identity, &reader.control.info, size))
+    let reader =
+        Reader::open(BufReader::new(file), &KeyRing::default()).map_err(|error| Error::Io {
+            path: path.to_owned(),
+            cause: std::io::Error::other(error),
+        })?;
+    Ok(Record::of_package(
+        reader.control.identity,
+        &reader.control.info,
+        size,
+    ))
 }
 
 /// Writes and signs the index of the packages in `folder`. Gives their number.
@@ -35,12 +42,18 @@ pub fn index(folder: &Path, config_dir: &Path, arch: &str) -> Result<usize> {
     }
     packages.sort_by(|a, b| (&a.name, a.version.as_str()).cmp(&(&b.name, b.version.as_str())));
     let count = packages.len();
-    let index = Index { description: format!("Ferrata Linux, {arch}"), packages };
+    let index = Index {
+        description: format!("Ferrata Linux, {arch}"),
+        packages,
+    };
     let key = keys::packages(config_dir)?;
     let path = folder.join("APKINDEX.tar.gz");
     let bytes = index
         .write(SOURCE_DATE_EPOCH, &keys::signer(&key))
-        .map_err(|error| Error::Io { path: path.clone(), cause: std::io::Error::other(error) })?;
+        .map_err(|error| Error::Io {
+            path: path.clone(),
+            cause: std::io::Error::other(error),
+        })?;
     cache::write_atomically(&path, &bytes)?;
     Ok(count)
 }
@@ -69,14 +82,19 @@ pub(crate) fn fill(config: &Config, packages: &[(String, PathBuf)], only: bool) 
     for (file, from) in packages {
         let name = package_name(file);
         wanted.retain(|other, _| package_name(other) != name);
-        let key = from.file_name().map(|key| key.to_string_lossy().into_owned()).unwrap_or_default();
+        let key = from
+            .file_name()
+            .map(|key| key.to_string_lossy().into_owned())
+            .unwrap_or_default();
         wanted.insert(file.clone(), key);
     }
     let there: Vec<String> = packages_in(&folder)?
         .iter()
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
-    let same = known == wanted && there.iter().eq(wanted.keys()) && folder.join("APKINDEX.tar.gz").exists();
+    let same = known == wanted
+        && there.iter().eq(wanted.keys())
+        && folder.join("APKINDEX.tar.gz").exists();
     if same {
         return Ok(wanted.len());
     }
@@ -96,14 +114,20 @@ pub(crate) fn fill(config: &Config, packages: &[(String, PathBuf)], only: bool) 
     }
     wanted.retain(|file, _| folder.join(file).exists());
     index(&folder, &config.config_dir, &config.arch)?;
-    let text: String = wanted.iter().map(|(file, key)| format!("{key} {file}\n")).collect();
+    let text: String = wanted
+        .iter()
+        .map(|(file, key)| format!("{key} {file}\n"))
+        .collect();
     cache::write_atomically(&listing, text.as_bytes())?;
     Ok(wanted.len())
 }
 
 fn contents(folder: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(folder.join(CONTENTS)).unwrap_or_default();
-    text.lines().filter_map(|line| line.split_once(' ')).map(|(key, file)| (file.to_owned(), key.to_owned())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(key, file)| (file.to_owned(), key.to_owned()))
+        .collect()
 }
 
 /// A copy under a temporary name, renamed: a reader of the repository never sees half a package.

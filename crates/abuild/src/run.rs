@@ -45,7 +45,10 @@ pub fn run(config: &Config, plan: &Plan, on_event: &mut dyn FnMut(Event<'_>)) ->
                 let start = Instant::now();
                 build::port(config, plan, port, on_event)?;
                 built += 1;
-                on_event(Event::Finished { port: name, seconds: start.elapsed().as_secs() });
+                on_event(Event::Finished {
+                    port: name,
+                    seconds: start.elapsed().as_secs(),
+                });
                 cache::lookup(config, &port.key).ok_or_else(|| Error::Package {
                     port: name.to_owned(),
                     message: "its packages vanished from the cache".to_owned(),
@@ -56,21 +59,35 @@ pub fn run(config: &Config, plan: &Plan, on_event: &mut dyn FnMut(Event<'_>)) ->
         packages.extend(entry.files.into_iter().map(|file| (file, folder.clone())));
     }
     let packages = repo::fill(config, &packages, plan.everything)?;
-    Ok(Outcome { ports: plan.ports.len(), built, packages })
+    Ok(Outcome {
+        ports: plan.ports.len(),
+        built,
+        packages,
+    })
 }
 
 /// The package files of a plan that has been carried out, in the cache.
 #[must_use]
 pub fn packages(config: &Config, plan: &Plan) -> Vec<PathBuf> {
-    let files = |key: &str| cache::lookup(config, key).map(|entry| entry.files).unwrap_or_default();
+    let files = |key: &str| {
+        cache::lookup(config, key)
+            .map(|entry| entry.files)
+            .unwrap_or_default()
+    };
     plan.ports
         .iter()
-        .flat_map(|port| files(&port.key).into_iter().map(|file| cache::folder(config, &port.key).join(file)))
+        .flat_map(|port| {
+            files(&port.key)
+                .into_iter()
+                .map(|file| cache::folder(config, &port.key).join(file))
+        })
         .collect()
 }
 
 /// The sources that the packages of a port were built from.
 #[must_use]
 pub fn used_sources(config: &Config, key: &str) -> Vec<Found> {
-    cache::lookup(config, key).map(|entry| entry.sources).unwrap_or_default()
+    cache::lookup(config, key)
+        .map(|entry| entry.sources)
+        .unwrap_or_default()
 }

@@ -31,16 +31,26 @@ pub(crate) struct Sysroot {
 impl Sysroot {
     /// Does one of its packages provide the name, such as `so:libz.so.1`?
     pub(crate) fn provides(&self, name: &str) -> bool {
-        self.packages.iter().any(|package| package.name == name || package.provides.iter().any(|p| p.name == name))
+        self.packages
+            .iter()
+            .any(|package| package.name == name || package.provides.iter().any(|p| p.name == name))
     }
 }
 
 /// Makes the sysroot of a port in the empty folder `root`.
-pub(crate) fn make(config: &Config, plan: &Plan, port: &PlannedPort, root: &Path) -> Result<Sysroot> {
+pub(crate) fn make(
+    config: &Config,
+    plan: &Plan,
+    port: &PlannedPort,
+    root: &Path,
+) -> Result<Sysroot> {
     let mut there: Vec<(PathBuf, Record)> = Vec::new();
     for need in port.needs.iter().filter_map(|name| plan.port(name)) {
         let folder = cache::folder(config, &need.key);
-        for file in cache::lookup(config, &need.key).map(|entry| entry.files).unwrap_or_default() {
+        for file in cache::lookup(config, &need.key)
+            .map(|entry| entry.files)
+            .unwrap_or_default()
+        {
             let path = folder.join(file);
             there.push((path.clone(), repo::record(&path)?));
         }
@@ -57,23 +67,42 @@ pub(crate) fn make(config: &Config, plan: &Plan, port: &PlannedPort, root: &Path
     let mut chosen = Vec::new();
     let mut open = Vec::new();
     for word in port.sysroot.iter().filter(|word| !word.starts_with('!')) {
-        let missing = || Error::Missing { recipe: port.recipe.path(), need: word.clone() };
+        let missing = || Error::Missing {
+            recipe: port.recipe.path(),
+            need: word.clone(),
+        };
         open.push(*providers.get(dependency_name(word)).ok_or_else(missing)?);
     }
     while let Some(index) = open.pop() {
-        let Some((_, record)) = there.get(index).filter(|_| !chosen.contains(&index)) else { continue };
+        let Some((_, record)) = there.get(index).filter(|_| !chosen.contains(&index)) else {
+            continue;
+        };
         chosen.push(index);
         // What a package needs only at run time, a shell say, need not be built yet.
-        open.extend(record.depends.iter().filter_map(|need| providers.get(need.name.as_str())));
+        open.extend(
+            record
+                .depends
+                .iter()
+                .filter_map(|need| providers.get(need.name.as_str())),
+        );
     }
     chosen.sort_unstable();
     let key = keys::packages(&config.config_dir)?;
     let mut ring = KeyRing::default();
-    ring.add(key.name(), &key.public_pem().map_err(|error| Error::Key { path: config.config_dir.clone(), message: error.to_string() })?);
+    ring.add(
+        key.name(),
+        &key.public_pem().map_err(|error| Error::Key {
+            path: config.config_dir.clone(),
+            message: error.to_string(),
+        })?,
+    );
     let mut sysroot = Sysroot::default();
     for index in chosen {
         if let Some((path, record)) = there.get(index) {
-            unpack(path, &ring, root).map_err(|cause| Error::Io { path: path.clone(), cause })?;
+            unpack(path, &ring, root).map_err(|cause| Error::Io {
+                path: path.clone(),
+                cause,
+            })?;
             sysroot.packages.push(record.clone());
         }
     }
@@ -93,7 +122,8 @@ fn unpack(path: &Path, ring: &KeyRing, root: &Path) -> io::Result<()> {
             Kind::File => {
                 let _ = fs::remove_file(&target);
                 let mut file = File::create_new(&target)?;
-                data.copy_file(&entry, &mut |bytes| file.write_all(bytes)).map_err(io::Error::other)?;
+                data.copy_file(&entry, &mut |bytes| file.write_all(bytes))
+                    .map_err(io::Error::other)?;
                 // Set-id bits mean nothing to a compiler.
                 file.set_permissions(Permissions::from_mode(entry.mode & 0o755))?;
             }
@@ -118,9 +148,15 @@ fn inside(entry: &Entry) -> io::Result<&Path> {
 /// A path that stays below the root.
 fn relative(bytes: &[u8]) -> io::Result<&Path> {
     let path = Path::new(OsStr::from_bytes(bytes));
-    if path.components().all(|part| matches!(part, Component::Normal(_))) {
+    if path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         Ok(path)
     } else {
-        Err(io::Error::other(format!("{}: a path that leaves the root", path.display())))
+        Err(io::Error::other(format!(
+            "{}: a path that leaves the root",
+            path.display()
+        )))
     }
 }

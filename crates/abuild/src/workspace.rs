@@ -21,7 +21,10 @@ pub(crate) fn hash(config: &Config, crates: &[String], key: &mut Key) -> Result<
         return Ok(());
     }
     let manifest = config.workspace.join("Cargo.toml");
-    key.add("Cargo.toml", &fs::read(&manifest).map_err(Error::io(&manifest))?);
+    key.add(
+        "Cargo.toml",
+        &fs::read(&manifest).map_err(Error::io(&manifest))?,
+    );
     key.add("Cargo.lock", pruned_lock(config, crates)?.as_bytes());
     for name in crates {
         key.add("crate", name.as_bytes());
@@ -57,10 +60,18 @@ pub(crate) fn fetch(config: &Config, placed: &Path) -> Result<PathBuf> {
 }
 
 fn cargo_fetch(config: &Config, placed: &Path, home: &Path, offline: bool) -> Result<()> {
-    let failed = |message: String| Error::Program { program: "cargo fetch".into(), message };
+    let failed = |message: String| Error::Program {
+        program: "cargo fetch".into(),
+        message,
+    };
     let mut command = Command::new("/usr/bin/cargo");
     command
-        .args(["fetch", "--quiet", "-Zbuild-std=std,panic_abort", "--target"])
+        .args([
+            "fetch",
+            "--quiet",
+            "-Zbuild-std=std,panic_abort",
+            "--target",
+        ])
         .arg(format!("{}-unknown-linux-musl", config.arch))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", "/usr/bin/rustc")
@@ -72,12 +83,18 @@ fn cargo_fetch(config: &Config, placed: &Path, home: &Path, offline: bool) -> Re
     if offline {
         command.arg("--offline");
     }
-    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    let output = command
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let line = text.lines().map(str::trim).find(|line| line.starts_with("error")).unwrap_or("it failed");
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("error"))
+        .unwrap_or("it failed");
     Err(failed(line.trim_start_matches("error: ").to_owned()))
 }
 
@@ -86,7 +103,10 @@ fn folder(config: &Config, name: &str) -> Result<PathBuf> {
     if folder.join("Cargo.toml").is_file() {
         Ok(folder)
     } else {
-        Err(Error::Io { path: folder, cause: std::io::Error::other("there is no such crate") })
+        Err(Error::Io {
+            path: folder,
+            cause: std::io::Error::other("there is no such crate"),
+        })
     }
 }
 
@@ -127,17 +147,31 @@ fn prune(text: &str, crates: &[String]) -> String {
         }
     }
     let mut kept = BTreeSet::new();
-    let mut open: Vec<usize> = crates.iter().filter_map(|name| by_name.get(name.as_str())).flatten().copied().collect();
+    let mut open: Vec<usize> = crates
+        .iter()
+        .filter_map(|name| by_name.get(name.as_str()))
+        .flatten()
+        .copied()
+        .collect();
     while let Some(index) = open.pop() {
-        let Some(block) = blocks.get(index).filter(|_| kept.insert(index)) else { continue };
+        let Some(block) = blocks.get(index).filter(|_| kept.insert(index)) else {
+            continue;
+        };
         // `"name"`, or `"name version"` where there are several
-        for line in block.lines().filter_map(|line| line.strip_prefix(" \"")?.split('"').next()) {
+        for line in block
+            .lines()
+            .filter_map(|line| line.strip_prefix(" \"")?.split('"').next())
+        {
             let mut words = line.split(' ');
             let name = words.next().unwrap_or_default();
             let version = words.next();
             let candidates = by_name.get(name).map_or(&[][..], Vec::as_slice);
             open.extend(candidates.iter().copied().filter(|candidate| {
-                version.is_none() || version == blocks.get(*candidate).and_then(|block| field(block, "version"))
+                version.is_none()
+                    || version
+                        == blocks
+                            .get(*candidate)
+                            .and_then(|block| field(block, "version"))
             }));
         }
     }
@@ -153,7 +187,11 @@ fn prune(text: &str, crates: &[String]) -> String {
 }
 
 fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
-    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \"")?.strip_suffix('"'))
+    block.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(" = \"")?
+            .strip_suffix('"')
+    })
 }
 
 #[cfg(test)]

@@ -15,9 +15,20 @@ pub(super) fn audit(recipe: &Recipe, trees: &[Tree]) -> Result<()> {
             let bytes = fs::read(&path).map_err(Error::io(&path))?;
             if elf::is_elf(&bytes) {
                 let name = format!("/{}", node.path.display());
-                findings.extend(harden::audit(&name, &bytes, recipe.options.as_slice()).iter().map(ToString::to_string));
+                findings.extend(
+                    harden::audit(&name, &bytes, recipe.options.as_slice())
+                        .iter()
+                        .map(ToString::to_string),
+                );
             }
         }
     }
-    if findings.is_empty() { Ok(()) } else { Err(Error::Audit { port: recipe.name.clone(), findings }) }
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Audit {
+            port: recipe.name.clone(),
+            findings,
+        })
+    }
 }

@@ -1,6 +1,9 @@
 //! What of an ELF file concerns packages: its kind, its SONAME and the libraries that it needs.
 
-use object::elf::{DT_NEEDED, DT_NULL, DT_SONAME, DT_STRSZ, DT_STRTAB, ELFMAG, ET_DYN, ET_EXEC, ET_REL, FileHeader32, FileHeader64};
+use object::elf::{
+    DT_NEEDED, DT_NULL, DT_SONAME, DT_STRSZ, DT_STRTAB, ELFMAG, ET_DYN, ET_EXEC, ET_REL,
+    FileHeader32, FileHeader64,
+};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
@@ -48,9 +51,16 @@ fn parse<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Option<Elf>
         ET_DYN => Kind::Dynamic,
         _ => return Ok(None),
     };
-    let mut elf = Elf { kind, soname: None, needed: Vec::new() };
+    let mut elf = Elf {
+        kind,
+        soname: None,
+        needed: Vec::new(),
+    };
     let segments = header.program_headers(endian, bytes).map_err(text)?;
-    let Some(dynamic) = segments.iter().find_map(|segment| segment.dynamic(endian, bytes).transpose()) else {
+    let Some(dynamic) = segments
+        .iter()
+        .find_map(|segment| segment.dynamic(endian, bytes).transpose())
+    else {
         return Ok(Some(elf));
     };
     let (mut table, mut size, mut soname, mut needed) = (None, 0, None, Vec::new());
@@ -66,13 +76,22 @@ fn parse<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Option<Elf>
     }
     // The table's address is one of memory: the segment that holds it says where it lies in the file.
     let strings = table.and_then(|address| {
-        segments.iter().find_map(|segment| segment.data_range(endian, bytes, address, size).ok().flatten())
+        segments.iter().find_map(|segment| {
+            segment
+                .data_range(endian, bytes, address, size)
+                .ok()
+                .flatten()
+        })
     });
     let strings = strings.unwrap_or_default();
     let string = |offset: u64| -> Result<String, String> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| strings.get(offset..));
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| strings.get(offset..));
         let text = rest.and_then(|rest| rest.split(|byte| *byte == 0).next());
-        text.and_then(|text| std::str::from_utf8(text).ok()).map(str::to_owned).ok_or("malformed dynamic section".into())
+        text.and_then(|text| std::str::from_utf8(text).ok())
+            .map(str::to_owned)
+            .ok_or("malformed dynamic section".into())
     };
     elf.soname = soname.map(string).transpose()?;
     elf.needed = needed.into_iter().map(string).collect::<Result<_, _>>()?;
@@ -87,7 +106,10 @@ mod tests {
     fn this_program_needs_libc() {
         let bytes = std::fs::read("/proc/self/exe").unwrap();
         let elf = read(&bytes).unwrap().unwrap();
-        assert!(elf.needed.iter().any(|name| name.starts_with("libc.")), "{elf:?}");
+        assert!(
+            elf.needed.iter().any(|name| name.starts_with("libc.")),
+            "{elf:?}"
+        );
     }
 
     #[test]

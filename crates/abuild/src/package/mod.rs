@@ -36,14 +36,25 @@ pub(crate) struct Finished<'a> {
 }
 
 /// Places in which no package may put anything.
-const FORBIDDEN: [&str; 8] = ["build", "cargo", "dev", "keys", "proc", "sys", "toolchain", "usr/local"];
+const FORBIDDEN: [&str; 8] = [
+    "build",
+    "cargo",
+    "dev",
+    "keys",
+    "proc",
+    "sys",
+    "toolchain",
+    "usr/local",
+];
 
 /// Writes the packages into `target`. Gives the names of the files.
 pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String>> {
     let mut trees = Vec::new();
     for package in &finished.built.packages {
         let mut tree = Tree::read(&finished.recipe.name, &finished.folder.join(&package.name))?;
-        tree.own(&package.name, finished.owners, &|name, group| finished.number(name, group))?;
+        tree.own(&package.name, finished.owners, &|name, group| {
+            finished.number(name, group)
+        })?;
         finished.check_places(package, &tree)?;
         trees.push(tree);
     }
@@ -59,7 +70,9 @@ pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String
     let key = keys::packages(&finished.config.config_dir)?;
     let mut files = Vec::new();
     for (index, package) in finished.built.packages.iter().enumerate() {
-        let (Some(tree), Some(own)) = (trees.get(index), traced.get(index)) else { continue };
+        let (Some(tree), Some(own)) = (trees.get(index), traced.get(index)) else {
+            continue;
+        };
         let mut info = finished.info(package)?;
         finished.add_traced(&mut info, own, &trees, &traced, index)?;
         let scripts = finished.scripts(package)?;
@@ -68,7 +81,15 @@ pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String
         let contents: Vec<Contents> = tree.nodes.iter().map(|node| contents(tree, node)).collect();
         let mut out = BufWriter::new(File::create(&path).map_err(Error::io(&path))?);
         let failed = |error: apk::package::PackageError| finished.wrong(format!("{file}: {error}"));
-        apk::package::write(&mut out, &mut info, &scripts, &contents, SOURCE_DATE_EPOCH, &keys::signer(&key)).map_err(failed)?;
+        apk::package::write(
+            &mut out,
+            &mut info,
+            &scripts,
+            &contents,
+            SOURCE_DATE_EPOCH,
+            &keys::signer(&key),
+        )
+        .map_err(failed)?;
         out.flush().map_err(Error::io(&path))?;
         files.push(file);
     }
@@ -77,16 +98,27 @@ pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String
 
 impl Finished<'_> {
     fn wrong(&self, message: String) -> Error {
-        Error::Package { port: self.recipe.name.clone(), message }
+        Error::Package {
+            port: self.recipe.name.clone(),
+            message,
+        }
     }
 
     fn check_places(&self, package: &BuiltPackage, tree: &Tree) -> Result<()> {
         if self.recipe.has_option("!fhs") {
             return Ok(());
         }
-        match tree.nodes.iter().find(|node| FORBIDDEN.iter().any(|place| node.path.starts_with(place) && node.path != Path::new(place))) {
+        match tree.nodes.iter().find(|node| {
+            FORBIDDEN
+                .iter()
+                .any(|place| node.path.starts_with(place) && node.path != Path::new(place))
+        }) {
             None => Ok(()),
-            Some(node) => Err(self.wrong(format!("{} has /{}: nothing is packaged there", package.name, node.path.display()))),
+            Some(node) => Err(self.wrong(format!(
+                "{} has /{}: nothing is packaged there",
+                package.name,
+                node.path.display()
+            ))),
         }
     }
 
@@ -100,14 +132,22 @@ impl Finished<'_> {
             "nobody" | "nogroup" => return Ok(65534),
             _ => {}
         }
-        let path = self.sysroot_folder.join(if group { "etc/group" } else { "etc/passwd" });
+        let path = self
+            .sysroot_folder
+            .join(if group { "etc/group" } else { "etc/passwd" });
         let text = fs::read_to_string(path).unwrap_or_default();
         let found = text.lines().find_map(|line| {
             let mut fields = line.split(':');
-            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+            (fields.next() == Some(name))
+                .then(|| fields.nth(1)?.parse().ok())
+                .flatten()
         });
         let kind = if group { "group" } else { "user" };
-        found.ok_or_else(|| self.wrong(format!("chown: there is no {kind} {name}: name it by its number")))
+        found.ok_or_else(|| {
+            self.wrong(format!(
+                "chown: there is no {kind} {name}: name it by its number"
+            ))
+        })
     }
 
     /// What the recipe says of a package.
@@ -124,7 +164,10 @@ impl Finished<'_> {
                 .map(Some)
                 .map_err(|_| self.wrong(format!("{}: {name} {text:?} is no number", package.name))),
         };
-        let arch = package.arch.clone().unwrap_or_else(|| variables.get("arch").to_owned());
+        let arch = package
+            .arch
+            .clone()
+            .unwrap_or_else(|| variables.get("arch").to_owned());
         let noarch = arch.split_whitespace().any(|word| word == "noarch");
         // Alpine's repositories hold noarch packages under each architecture, marked with it or with noarch.
         let arch = if noarch { "noarch" } else { &self.config.arch };
@@ -140,23 +183,48 @@ impl Finished<'_> {
         info.install_if = list("install_if")?;
         info.provider_priority = number("provider_priority")?;
         info.replaces_priority = number("replaces_priority")?;
-        info.triggers = triggers(variables, &package.name).map(|(_, places)| places).unwrap_or_default();
+        info.triggers = triggers(variables, &package.name)
+            .map(|(_, places)| places)
+            .unwrap_or_default();
         Ok(info)
     }
 
     /// Adds what the files say they provide and need.
-    fn add_traced(&self, info: &mut PkgInfo, own: &Traced, trees: &[Tree], all: &[Traced], index: usize) -> Result<()> {
+    fn add_traced(
+        &self,
+        info: &mut PkgInfo,
+        own: &Traced,
+        trees: &[Tree],
+        all: &[Traced],
+        index: usize,
+    ) -> Result<()> {
         if self.recipe.has_option("!tracedeps") {
             return Ok(());
         }
-        let mut provides: BTreeSet<String> = own.provides.iter().map(|(name, version)| format!("{name}={version}")).collect();
-        provides.extend(own.commands.iter().map(|name| format!("{name}={}", self.recipe.full_version())));
+        let mut provides: BTreeSet<String> = own
+            .provides
+            .iter()
+            .map(|(name, version)| format!("{name}={version}"))
+            .collect();
+        provides.extend(
+            own.commands
+                .iter()
+                .map(|name| format!("{name}={}", self.recipe.full_version())),
+        );
         let declared = |package: &BuiltPackage, name: &str| {
-            package.variables.words("provides").iter().any(|word| crate::recipe::dependency_name(word) == name)
+            package
+                .variables
+                .words("provides")
+                .iter()
+                .any(|word| crate::recipe::dependency_name(word) == name)
         };
         let by_sibling = |name: &str| {
             all.iter().any(|traced| traced.provides.contains_key(name))
-                || self.built.packages.iter().any(|package| declared(package, name))
+                || self
+                    .built
+                    .packages
+                    .iter()
+                    .any(|package| declared(package, name))
         };
         let mut depends = BTreeSet::new();
         for (need, file) in &own.needs {
@@ -164,7 +232,9 @@ impl Finished<'_> {
                 continue;
             }
             if !by_sibling(need) && !self.sysroot.provides(need) {
-                let message = format!("/{file} needs {need}, which neither this port nor its makedepends provide");
+                let message = format!(
+                    "/{file} needs {need}, which neither this port nor its makedepends provide"
+                );
                 return Err(self.wrong(message));
             }
             depends.insert(need.clone());
@@ -177,16 +247,26 @@ impl Finished<'_> {
             }
         }
         for target in &own.dangling {
-            let owner = trees.iter().zip(&self.built.packages).enumerate().find(|(other, (tree, _))| {
-                *other != index && tree.nodes.iter().any(|node| node.path == *target && node.kind != Kind::Folder)
-            });
+            let owner =
+                trees
+                    .iter()
+                    .zip(&self.built.packages)
+                    .enumerate()
+                    .find(|(other, (tree, _))| {
+                        *other != index
+                            && tree
+                                .nodes
+                                .iter()
+                                .any(|node| node.path == *target && node.kind != Kind::Folder)
+                    });
             if let Some((_, (_, package))) = owner {
                 depends.insert(format!("{}={}", package.name, self.recipe.full_version()));
             }
         }
         for (list, words) in [(&mut info.provides, provides), (&mut info.depends, depends)] {
             for word in words {
-                let dependency = Dependency::parse(&word).map_err(|error| self.wrong(format!("{word}: {error}")))?;
+                let dependency = Dependency::parse(&word)
+                    .map_err(|error| self.wrong(format!("{word}: {error}")))?;
                 if !list.iter().any(|known| known.name == dependency.name) {
                     list.push(dependency);
                 }
@@ -199,13 +279,20 @@ impl Finished<'_> {
     fn scripts(&self, package: &BuiltPackage) -> Result<Vec<(Script, Vec<u8>)>> {
         let mut scripts = Vec::new();
         for file in package.variables.words("install") {
-            let script = file.strip_prefix(package.name.as_str()).and_then(|rest| rest.strip_prefix('.'));
+            let script = file
+                .strip_prefix(package.name.as_str())
+                .and_then(|rest| rest.strip_prefix('.'));
             if let Some(script) = script.and_then(Script::parse) {
                 scripts.push((script, self.script(&file)?));
             } else if !self.recipe.packages().any(|name| {
-                file.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')).and_then(Script::parse).is_some()
+                file.strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix('.'))
+                    .and_then(Script::parse)
+                    .is_some()
             }) {
-                return Err(self.wrong(format!("install: {file} is not PACKAGE.SCRIPT of one of its packages")));
+                return Err(self.wrong(format!(
+                    "install: {file} is not PACKAGE.SCRIPT of one of its packages"
+                )));
             }
         }
         if let Some((file, _)) = triggers(&package.variables, &package.name) {
@@ -221,7 +308,10 @@ impl Finished<'_> {
         if text.starts_with(b"#!") {
             Ok(text)
         } else {
-            Err(Error::Io { path, cause: std::io::Error::other("a script has to begin with #!") })
+            Err(Error::Io {
+                path,
+                cause: std::io::Error::other("a script has to begin with #!"),
+            })
         }
     }
 }
@@ -231,7 +321,12 @@ fn triggers(variables: &Variables, package: &str) -> Option<(String, Vec<String>
     variables.words("triggers").into_iter().find_map(|word| {
         let (file, places) = word.split_once('=')?;
         let mine = file.strip_suffix(".trigger") == Some(package);
-        mine.then(|| (file.to_owned(), places.split(':').map(str::to_owned).collect()))
+        mine.then(|| {
+            (
+                file.to_owned(),
+                places.split(':').map(str::to_owned).collect(),
+            )
+        })
     })
 }
 
@@ -244,12 +339,19 @@ fn contents(tree: &Tree, node: &Node) -> Contents {
         Kind::Fifo => tar::Kind::Fifo,
     };
     // A link's own mode is different on some file systems, and means nothing.
-    let mode = if kind == tar::Kind::Symlink { 0o777 } else { node.mode };
+    let mode = if kind == tar::Kind::Symlink {
+        0o777
+    } else {
+        node.mode
+    };
     let mut entry = tar::Entry::new(node.path.as_os_str().as_bytes(), kind, mode);
     entry.uid = node.uid;
     entry.gid = node.gid;
     if let Kind::HardLink(target) | Kind::Symlink(target) = &node.kind {
         entry.link = target.as_os_str().as_bytes().to_vec();
     }
-    Contents { entry, source: (node.kind == Kind::File).then(|| tree.on_disk(node)) }
+    Contents {
+        entry,
+        source: (node.kind == Kind::File).then(|| tree.on_disk(node)),
+    }
 }

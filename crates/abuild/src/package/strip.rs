@@ -17,7 +17,9 @@ pub(super) fn strip(tree: &Tree) -> Result<()> {
     for node in tree.files() {
         let path = tree.on_disk(node);
         let mut start = [0; 8];
-        let length = File::open(&path).and_then(|mut file| file.read(&mut start)).map_err(Error::io(&path))?;
+        let length = File::open(&path)
+            .and_then(|mut file| file.read(&mut start))
+            .map_err(Error::io(&path))?;
         let start = start.get(..length).unwrap_or_default();
         if start == b"!<arch>\n" {
             // Compilers need the symbols of an archive, but nobody its debugging information.
@@ -26,7 +28,9 @@ pub(super) fn strip(tree: &Tree) -> Result<()> {
             let bytes = fs::read(&path).map_err(Error::io(&path))?;
             // What cannot be read is for the audit and the tracing to complain about.
             match elf::read(&bytes) {
-                Ok(Some(elf)) if elf.kind != elf::Kind::Relocatable => run(&path, "--strip-all", node.mode)?,
+                Ok(Some(elf)) if elf.kind != elf::Kind::Relocatable => {
+                    run(&path, "--strip-all", node.mode)?
+                }
                 _ => {}
             }
         }
@@ -35,7 +39,10 @@ pub(super) fn strip(tree: &Tree) -> Result<()> {
 }
 
 fn run(path: &Path, how: &str, mode: u32) -> Result<()> {
-    let failed = |message: String| Error::Program { program: PROGRAM.into(), message };
+    let failed = |message: String| Error::Program {
+        program: PROGRAM.into(),
+        message,
+    };
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(Error::io(path))?;
     let output = Command::new(PROGRAM)
         .arg(how)
@@ -50,5 +57,9 @@ fn run(path: &Path, how: &str, mode: u32) -> Result<()> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    Err(failed(format!("{}: {}", path.display(), text.lines().last().unwrap_or("it failed"))))
+    Err(failed(format!(
+        "{}: {}",
+        path.display(),
+        text.lines().last().unwrap_or("it failed")
+    )))
 }

@@ -31,12 +31,22 @@ const PKG_CONFIG: [&str; 2] = ["usr/lib/pkgconfig", "usr/share/pkgconfig"];
 pub(crate) fn trace(port: &str, tree: &Tree) -> Result<Traced> {
     let mut traced = Traced::default();
     for node in &tree.nodes {
-        let folder = node.path.parent().and_then(Path::to_str).unwrap_or_default();
-        let name = node.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = node
+            .path
+            .parent()
+            .and_then(Path::to_str)
+            .unwrap_or_default();
+        let name = node
+            .path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         match &node.kind {
             Kind::Symlink(target) => {
                 let resolved = tree.resolve(&node.path);
-                if resolved.is_none() && let Some(target) = link_target(&node.path, target) {
+                if resolved.is_none()
+                    && let Some(target) = link_target(&node.path, target)
+                {
                     traced.dangling.insert(target);
                 }
             }
@@ -49,15 +59,25 @@ pub(crate) fn trace(port: &str, tree: &Tree) -> Result<Traced> {
                         message: format!("/{}: {message}", node.path.display()),
                     };
                     // Kernel modules and object files need nothing that a package provides.
-                    if let Some(elf) = elf::read(&bytes).map_err(wrong)?.filter(|elf| elf.kind != elf::Kind::Relocatable) {
+                    if let Some(elf) = elf::read(&bytes)
+                        .map_err(wrong)?
+                        .filter(|elf| elf.kind != elf::Kind::Relocatable)
+                    {
                         for needed in elf.needed {
-                            traced.needs.entry(format!("so:{needed}")).or_insert_with(|| node.path.display().to_string());
+                            traced
+                                .needs
+                                .entry(format!("so:{needed}"))
+                                .or_insert_with(|| node.path.display().to_string());
                         }
                         if let Some(soname) = elf.soname.filter(|_| LIBRARIES.contains(&folder)) {
-                            traced.provides.insert(format!("so:{soname}"), library_version(name));
+                            traced
+                                .provides
+                                .insert(format!("so:{soname}"), library_version(name));
                         }
                     }
-                } else if PKG_CONFIG.contains(&folder) && let Some(name) = name.strip_suffix(".pc") {
+                } else if PKG_CONFIG.contains(&folder)
+                    && let Some(name) = name.strip_suffix(".pc")
+                {
                     let (version, requires) = pkg_config(&String::from_utf8_lossy(&bytes));
                     traced.provides.insert(format!("pc:{name}"), version);
                     traced.wants.extend(requires);
@@ -74,14 +94,18 @@ pub(crate) fn trace(port: &str, tree: &Tree) -> Result<Traced> {
             traced.commands.insert(format!("cmd:{name}"));
         }
     }
-    traced.needs.retain(|need, _| !traced.provides.contains_key(need));
+    traced
+        .needs
+        .retain(|need, _| !traced.provides.contains_key(need));
     Ok(traced)
 }
 
 /// `1.3.1` of `libz.so.1.3.1`; `0` if the name has no version.
 fn library_version(file: &str) -> String {
     match file.split_once(".so.") {
-        Some((_, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => version.to_owned(),
+        Some((_, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => {
+            version.to_owned()
+        }
         _ => "0".to_owned(),
     }
 }
@@ -94,18 +118,30 @@ fn pkg_config(text: &str) -> (String, BTreeSet<String>) {
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         let split = line.find([':', '=']);
-        let Some((key, value)) = split.and_then(|at| Some((line.get(..at)?.trim(), line.get(at + 1..)?.trim()))) else {
+        let Some((key, value)) =
+            split.and_then(|at| Some((line.get(..at)?.trim(), line.get(at + 1..)?.trim())))
+        else {
             continue;
         };
-        let value = variables.iter().fold(value.to_owned(), |value, (name, known)| value.replace(&format!("${{{name}}}"), known));
-        if line.get(split.unwrap_or_default()..).is_some_and(|rest| rest.starts_with('=')) {
+        let value = variables
+            .iter()
+            .fold(value.to_owned(), |value, (name, known)| {
+                value.replace(&format!("${{{name}}}"), known)
+            });
+        if line
+            .get(split.unwrap_or_default()..)
+            .is_some_and(|rest| rest.starts_with('='))
+        {
             variables.insert(key, value);
             continue;
         }
         match key {
             "Version" => version = value,
             "Requires" | "Requires.private" => {
-                let mut words = value.split([' ', ',', '\t']).filter(|word| !word.is_empty()).peekable();
+                let mut words = value
+                    .split([' ', ',', '\t'])
+                    .filter(|word| !word.is_empty())
+                    .peekable();
                 while let Some(name) = words.next() {
                     let operator = words.next_if(|word| word.starts_with(['<', '>', '=', '!']));
                     match operator.map(|operator| (operator, words.next())) {
@@ -141,6 +177,9 @@ mod tests {
             "prefix=/usr\nv=1.2\n\nName: x\nVersion: ${v}.3 # c\nRequires: a >= 1.0, b\nRequires.private: c\nLibs: -lx\n",
         );
         assert_eq!(version, "1.2.3");
-        assert_eq!(requires.into_iter().collect::<Vec<_>>(), ["pc:a>=1.0", "pc:b", "pc:c"]);
+        assert_eq!(
+            requires.into_iter().collect::<Vec<_>>(),
+            ["pc:a>=1.0", "pc:b", "pc:c"]
+        );
     }
 }

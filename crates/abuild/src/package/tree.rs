@@ -69,25 +69,55 @@ impl Tree {
                 }
             } else {
                 let message = format!("/{}: neither file, folder, link nor fifo", path.display());
-                return Err(Error::Package { port: port.to_owned(), message });
+                return Err(Error::Package {
+                    port: port.to_owned(),
+                    message,
+                });
             };
             if path.as_os_str().as_bytes().contains(&b'\n') {
                 let message = format!("{:?}: a line end in a file name", path);
-                return Err(Error::Package { port: port.to_owned(), message });
+                return Err(Error::Package {
+                    port: port.to_owned(),
+                    message,
+                });
             }
             let mode = metadata.permissions().mode() & 0o7777;
-            nodes.push(Node { path, kind, mode, uid: 0, gid: 0 });
+            nodes.push(Node {
+                path,
+                kind,
+                mode,
+                uid: 0,
+                gid: 0,
+            });
         }
-        Ok(Tree { root: root.to_owned(), nodes })
+        Ok(Tree {
+            root: root.to_owned(),
+            nodes,
+        })
     }
 
     /// Gives the files the owners that the recipe's `chown` asked for. `package` is the tree's name below /build/pkg;
     /// `number` finds the number of a user or group by its name.
-    pub(crate) fn own(&mut self, package: &str, owners: &[Owner], number: &dyn Fn(&str, bool) -> Result<u32>) -> Result<()> {
+    pub(crate) fn own(
+        &mut self,
+        package: &str,
+        owners: &[Owner],
+        number: &dyn Fn(&str, bool) -> Result<u32>,
+    ) -> Result<()> {
         for owner in owners {
-            let Ok(path) = owner.path.strip_prefix(package) else { continue };
-            let uid = owner.user.as_deref().map(|name| number(name, false)).transpose()?;
-            let gid = owner.group.as_deref().map(|name| number(name, true)).transpose()?;
+            let Ok(path) = owner.path.strip_prefix(package) else {
+                continue;
+            };
+            let uid = owner
+                .user
+                .as_deref()
+                .map(|name| number(name, false))
+                .transpose()?;
+            let gid = owner
+                .group
+                .as_deref()
+                .map(|name| number(name, true))
+                .transpose()?;
             for node in &mut self.nodes {
                 if node.path == path || (owner.recursive && node.path.starts_with(path)) {
                     node.uid = uid.unwrap_or(node.uid);
@@ -126,15 +156,15 @@ impl Tree {
 
 /// The path, relative to the root, that a link at `path` leads to; none if it leaves the root.
 pub(crate) fn link_target(path: &Path, target: &Path) -> Option<PathBuf> {
-    let mut result = if target.is_absolute() { PathBuf::new() } else { path.parent()?.to_owned() };
+    let mut result = if target.is_absolute() {
+        PathBuf::new()
+    } else {
+        path.parent()?.to_owned()
+    };
     for part in target.components() {
         match part {
             std::path::Component::Normal(name) => result.push(name),
-            std::path::Component::ParentDir => {
-                if !result.pop() {
-                    return None;
-                }
-            }
+            std::path::Component::ParentDir if !result.pop() => return None,
             _ => {}
         }
     }
@@ -156,14 +186,41 @@ mod tests {
         symlink("libz.so.1.3", root.join("usr/lib/libz.so")).unwrap();
         symlink("/../../etc", root.join("usr/up")).unwrap();
         let mut tree = Tree::read("z", root).unwrap();
-        let names: Vec<_> = tree.nodes.iter().map(|node| node.path.to_str().unwrap()).collect();
-        assert_eq!(names, ["usr", "usr/lib", "usr/lib/libz.so", "usr/lib/libz.so.1.3", "usr/lib/other", "usr/up"]);
-        assert_eq!(tree.resolve(Path::new("usr/lib/libz.so")).unwrap().path, Path::new("usr/lib/libz.so.1.3"));
-        assert_eq!(tree.nodes[4].kind, Kind::HardLink("usr/lib/libz.so.1.3".into()));
+        let names: Vec<_> = tree
+            .nodes
+            .iter()
+            .map(|node| node.path.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "usr",
+                "usr/lib",
+                "usr/lib/libz.so",
+                "usr/lib/libz.so.1.3",
+                "usr/lib/other",
+                "usr/up"
+            ]
+        );
+        assert_eq!(
+            tree.resolve(Path::new("usr/lib/libz.so")).unwrap().path,
+            Path::new("usr/lib/libz.so.1.3")
+        );
+        assert_eq!(
+            tree.nodes[4].kind,
+            Kind::HardLink("usr/lib/libz.so.1.3".into())
+        );
         assert!(tree.resolve(Path::new("usr/up")).is_none());
-        let owner =
-            Owner { path: "z/usr/lib".into(), user: Some("a".into()), group: None, recursive: true };
+        let owner = Owner {
+            path: "z/usr/lib".into(),
+            user: Some("a".into()),
+            group: None,
+            recursive: true,
+        };
         tree.own("z", &[owner], &|_, _| Ok(7)).unwrap();
-        assert_eq!(tree.nodes.iter().map(|node| node.uid).collect::<Vec<_>>(), [0, 7, 7, 7, 7, 0]);
+        assert_eq!(
+            tree.nodes.iter().map(|node| node.uid).collect::<Vec<_>>(),
+            [0, 7, 7, 7, 7, 0]
+        );
     }
 }

@@ -66,7 +66,9 @@ pub(super) fn run(environment: &[(String, String)], task: &Build) -> i32 {
         Ok(built) => ("built.json", serde_json::to_vec(&built), 0),
         Err(failure) => ("failure.json", serde_json::to_vec(&failure), 1),
     };
-    let written = json.map_err(std::io::Error::other).and_then(|json| fs::write(Path::new(OUT).join(file), json));
+    let written = json
+        .map_err(std::io::Error::other)
+        .and_then(|json| fs::write(Path::new(OUT).join(file), json));
     match written {
         Ok(()) => status,
         Err(error) => {
@@ -84,7 +86,11 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(environment: &'a [(String, String)], task: &'a Build) -> Result<Builder<'a>, Failure> {
-        Ok(Builder { environment, task, shell: sourced(environment, &task.script)? })
+        Ok(Builder {
+            environment,
+            task,
+            shell: sourced(environment, &task.script)?,
+        })
     }
 
     fn run(mut self) -> Result<Built, Failure> {
@@ -95,9 +101,12 @@ impl<'a> Builder<'a> {
             self.step("check", None)?;
         }
         let pkgdir = get(&self.shell, "pkgdir");
-        fs::create_dir_all(&pkgdir).map_err(|error| failure("package")(format!("{pkgdir}: {error}")))?;
+        fs::create_dir_all(&pkgdir)
+            .map_err(|error| failure("package")(format!("{pkgdir}: {error}")))?;
         if !self.shell.has_function(b"package") {
-            return Err(failure("package")("the recipe has no function package".to_owned()));
+            return Err(failure("package")(
+                "the recipe has no function package".to_owned(),
+            ));
         }
         self.step("package", None)?;
         let main = BuiltPackage {
@@ -123,7 +132,8 @@ impl<'a> Builder<'a> {
             if Source::is_archive(&source.name) {
                 let builddir = Path::new(&builddir);
                 // Only a folder directly in srcdir is known to be the archive's own.
-                let rename = (source.stand_in && builddir.parent() == Some(srcdir)).then_some(builddir);
+                let rename =
+                    (source.stand_in && builddir.parent() == Some(srcdir)).then_some(builddir);
                 unpack::unpack(Path::new(&source.path), srcdir, rename)?;
             }
         }
@@ -161,10 +171,18 @@ impl<'a> Builder<'a> {
             shell.set_var(variable.as_bytes(), value.as_bytes());
         }
         let own = shell.has_function(subpackage.function.as_bytes());
-        let function = if own { subpackage.function.clone() } else { format!("default_{}", subpackage.function) };
+        let function = if own {
+            subpackage.function.clone()
+        } else {
+            format!("default_{}", subpackage.function)
+        };
         call(&mut shell, &function).map_err(failure(name))?;
         let variables = variables(&shell).map_err(failure(name))?;
-        Ok(BuiltPackage { name: name.clone(), arch: subpackage.arch.clone(), variables })
+        Ok(BuiltPackage {
+            name: name.clone(),
+            arch: subpackage.arch.clone(),
+            variables,
+        })
     }
 }
 
@@ -179,7 +197,11 @@ fn call(shell: &mut Shell, function: &str) -> Result<(), String> {
     let start = b"cd \"$srcdir\" && { [ ! -d \"$builddir\" ] || cd \"$builddir\"; } && set -e";
     match shell.eval(b"abuild", start) {
         Ok(0) => {}
-        Ok(status) => return Err(format!("the build folder cannot be entered (status {status})")),
+        Ok(status) => {
+            return Err(format!(
+                "the build folder cannot be entered (status {status})"
+            ));
+        }
         Err(error) => return Err(error.to_string()),
     }
     match shell.call(function.as_bytes(), &[]) {
@@ -194,10 +216,16 @@ fn call(shell: &mut Shell, function: &str) -> Result<(), String> {
 }
 
 fn get(shell: &Shell, name: &str) -> String {
-    shell.var(name.as_bytes()).map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default()
+    shell
+        .var(name.as_bytes())
+        .map(|value| String::from_utf8_lossy(&value).into_owned())
+        .unwrap_or_default()
 }
 
 fn failure(phase: &str) -> impl Fn(String) -> Failure {
     let phase = phase.to_owned();
-    move |message| Failure { phase: phase.clone(), message }
+    move |message| Failure {
+        phase: phase.clone(),
+        message,
+    }
 }

@@ -25,7 +25,11 @@ fn triplet(arch: &str) -> String {
         "armv7" => "armv7",
         other => other,
     };
-    let end = if arch.starts_with("arm") { "musleabihf" } else { "musl" };
+    let end = if arch.starts_with("arm") {
+        "musleabihf"
+    } else {
+        "musl"
+    };
     format!("{cpu}-ferrata-linux-{end}")
 }
 
@@ -50,7 +54,9 @@ impl Script {
             }
             shell.export(name.as_bytes());
         }
-        let status = shell.eval(self.name.as_bytes(), &self.text).map_err(|error| error.to_string())?;
+        let status = shell
+            .eval(self.name.as_bytes(), &self.text)
+            .map_err(|error| error.to_string())?;
         if let Some(status) = shell.exited() {
             return Err(format!("{}: it called exit {status}", self.name));
         }
@@ -59,7 +65,10 @@ impl Script {
         let name = text(shell, "pkgname").unwrap_or_default();
         if shell.var(b"builddir").is_none() {
             let version = text(shell, "pkgver").unwrap_or_default();
-            shell.set_var(b"builddir", format!("/build/src/{name}-{version}").as_bytes());
+            shell.set_var(
+                b"builddir",
+                format!("/build/src/{name}-{version}").as_bytes(),
+            );
         }
         shell.set_var(b"pkgdir", format!("/build/pkg/{name}").as_bytes());
         Ok(())
@@ -67,7 +76,9 @@ impl Script {
 }
 
 fn text(shell: &Shell, name: &str) -> Option<String> {
-    shell.var(name.as_bytes()).and_then(|value| String::from_utf8(value).ok())
+    shell
+        .var(name.as_bytes())
+        .and_then(|value| String::from_utf8(value).ok())
 }
 
 /// The variables that mean something outside.
@@ -79,8 +90,11 @@ pub(crate) fn variables(shell: &Shell) -> Result<Variables, String> {
             variables.values.insert((*name).to_owned(), value);
         }
     }
-    variables.functions =
-        shell.functions().into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
+    variables.functions = shell
+        .functions()
+        .into_iter()
+        .filter_map(|name| String::from_utf8(name).ok())
+        .collect();
     Ok(variables)
 }
 
@@ -90,7 +104,8 @@ pub(super) fn run(mut shell: Shell, script: &Script) -> i32 {
         .and_then(|()| variables(&shell))
         .and_then(|variables| serde_json::to_vec(&variables).map_err(|error| error.to_string()))
         .and_then(|json| {
-            fs::write(Path::new(OUT).join("variables.json"), json).map_err(|error| error.to_string())
+            fs::write(Path::new(OUT).join("variables.json"), json)
+                .map_err(|error| error.to_string())
         });
     match result {
         Ok(()) => 0,

@@ -46,7 +46,10 @@ pub fn phase_main(arguments: &[OsString]) -> i32 {
 
 fn read_stdin() -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text).map_err(|error| format!("reading the job: {error}"))?;
+    io::stdin()
+        .lock()
+        .read_to_end(&mut text)
+        .map_err(|error| format!("reading the job: {error}"))?;
     Ok(text)
 }
 
@@ -70,8 +73,10 @@ fn outer() -> Result<i32, String> {
 
 fn inner() -> Result<i32, String> {
     namespace::end_with_parent().map_err(|error| error.to_string())?;
-    let job: Job = serde_json::from_slice(&read_stdin()?).map_err(|error| format!("the job: {error}"))?;
-    namespace::enter(&job.staging, &layout(&job.binds), "ferrata").map_err(|error| error.to_string())?;
+    let job: Job =
+        serde_json::from_slice(&read_stdin()?).map_err(|error| format!("the job: {error}"))?;
+    namespace::enter(&job.staging, &layout(&job.binds), "ferrata")
+        .map_err(|error| error.to_string())?;
     namespace::seal_root().map_err(|error| format!("sealing the root: {error}"))?;
     namespace::close_stdin().map_err(|error| format!("/dev/null: {error}"))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -85,18 +90,27 @@ fn inner() -> Result<i32, String> {
 /// A shell with an environment and the prelude, and nothing else.
 fn new_shell(environment: &[(String, String)]) -> Result<Shell, String> {
     let mut shell = Shell::new();
-    shell.import_environment(environment.iter().map(|(name, value)| (name.into(), value.into())));
+    shell.import_environment(
+        environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     shell.set_name(b"abuild");
     shell.register("chown", owners::chown);
     shell.register("chgrp", owners::chgrp);
-    shell.eval(b"prelude.sh", PRELUDE).map_err(|error| error.to_string())?;
+    shell
+        .eval(b"prelude.sh", PRELUDE)
+        .map_err(|error| error.to_string())?;
     Ok(shell)
 }
 
 /// The environment of every job: the same for every user, host name and folder. `more` comes last and wins.
 pub(crate) fn environment(config: &Config, more: &[(String, String)]) -> Vec<(String, String)> {
     let mut environment: Vec<(String, String)> = [
-        ("PATH", "/toolchain/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned()),
+        (
+            "PATH",
+            "/toolchain/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned(),
+        ),
         ("HOME", "/tmp".to_owned()),
         ("USER", "root".to_owned()),
         ("LOGNAME", "root".to_owned()),

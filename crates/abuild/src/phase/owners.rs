@@ -24,9 +24,11 @@ pub(crate) struct Owner {
 }
 
 pub(super) fn chown(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
-    note(shell, arguments, "chown", |owner| match owner.split_once([':', '.']) {
-        Some((user, group)) => (some(user), some(group)),
-        None => (some(owner), None),
+    note(shell, arguments, "chown", |owner| {
+        match owner.split_once([':', '.']) {
+            Some((user, group)) => (some(user), some(group)),
+            None => (some(owner), None),
+        }
     })
 }
 
@@ -46,7 +48,8 @@ fn note(shell: &Shell, arguments: &[Vec<u8>], command: &str, split: Split) -> i3
     for argument in arguments.iter().skip(1) {
         match std::str::from_utf8(argument) {
             Ok(option) if option.starts_with('-') && option.len() > 1 => {
-                recursive |= option == "--recursive" || (!option.starts_with("--") && option.contains('R'));
+                recursive |=
+                    option == "--recursive" || (!option.starts_with("--") && option.contains('R'));
             }
             Ok(word) => words.push(word),
             Err(_) => return complain(command, "a name is not UTF-8"),
@@ -56,15 +59,28 @@ fn note(shell: &Shell, arguments: &[Vec<u8>], command: &str, split: Split) -> i3
         return complain(command, "an owner and files are needed");
     };
     let (user, group) = split(owner);
-    let folder = shell.var(b"PWD").and_then(|folder| String::from_utf8(folder).ok()).unwrap_or_default();
+    let folder = shell
+        .var(b"PWD")
+        .and_then(|folder| String::from_utf8(folder).ok())
+        .unwrap_or_default();
     for file in files {
         let path = Path::new(&folder).join(file);
         if path.symlink_metadata().is_err() {
             return complain(command, &format!("{file}: no such file or directory"));
         }
-        let path: PathBuf = path.components().filter(|part| part.as_os_str() != ".").collect();
-        let Ok(path) = path.strip_prefix("/build/pkg") else { continue };
-        let owner = Owner { path: path.to_owned(), user: user.clone(), group: group.clone(), recursive };
+        let path: PathBuf = path
+            .components()
+            .filter(|part| part.as_os_str() != ".")
+            .collect();
+        let Ok(path) = path.strip_prefix("/build/pkg") else {
+            continue;
+        };
+        let owner = Owner {
+            path: path.to_owned(),
+            user: user.clone(),
+            group: group.clone(),
+            recursive,
+        };
         if let Err(error) = append(&owner) {
             return complain(command, &error.to_string());
         }
@@ -75,7 +91,11 @@ fn note(shell: &Shell, arguments: &[Vec<u8>], command: &str, split: Split) -> i3
 fn append(owner: &Owner) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(owner)?;
     line.push(b'\n');
-    OpenOptions::new().create(true).append(true).open(Path::new(OUT).join("owners"))?.write_all(&line)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(Path::new(OUT).join("owners"))?
+        .write_all(&line)
 }
 
 fn complain(command: &str, message: &str) -> i32 {

@@ -18,20 +18,37 @@ pub(super) fn unpack(archive: &Path, into: &Path, rename: Option<&Path>) -> Resu
         }
     };
     let zip = archive.extension().is_some_and(|ending| ending == "zip");
-    let mut command = if zip { Command::new("unzip") } else { Command::new("tar") };
+    let mut command = if zip {
+        Command::new("unzip")
+    } else {
+        Command::new("tar")
+    };
     if zip {
         command.arg("-q").arg(archive).arg("-d").arg(&target);
     } else {
-        command.arg("-C").arg(&target).args(["--no-same-owner", "-xf"]).arg(archive);
+        command
+            .arg("-C")
+            .arg(&target)
+            .args(["--no-same-owner", "-xf"])
+            .arg(archive);
     }
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().map_err(|error| format!("{program}: {error}"))?;
+    let status = command
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
     if !status.success() {
-        return Err(format!("{}: {program} could not unpack it", archive.display()));
+        return Err(format!(
+            "{}: {program} could not unpack it",
+            archive.display()
+        ));
     }
     let Some(name) = rename else { return Ok(()) };
     let entries: Vec<PathBuf> = fs::read_dir(&target)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect()
+        })
         .map_err(named)?;
     match entries.as_slice() {
         [only] if only.is_dir() => {

@@ -10,8 +10,9 @@ use std::fs;
 use std::path::Path;
 
 /// The split functions that a recipe need not define; see `phase/prelude.sh`.
-pub(crate) const DEFAULT_SPLITS: &[&str] =
-    &["dev", "doc", "openrc", "static", "libs", "lang", "bashcomp", "zshcomp", "fishcomp"];
+pub(crate) const DEFAULT_SPLITS: &[&str] = &[
+    "dev", "doc", "openrc", "static", "libs", "lang", "bashcomp", "zshcomp", "fishcomp",
+];
 
 /// Reads the recipe in `folder`. With `version`, `pkgver` is that, whatever the file says.
 ///
@@ -27,7 +28,10 @@ pub(crate) fn recipe(config: &Config, folder: &Path, version: Option<&str>) -> R
         .with("prelude", crate::phase::PRELUDE)
         .finish();
     let cached = config.cached("recipes").join(&key);
-    let variables = match fs::read(&cached).ok().and_then(|json| serde_json::from_slice(&json).ok()) {
+    let variables = match fs::read(&cached)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok())
+    {
         Some(variables) => variables,
         None => {
             let variables = evaluate(config, &path, text)?;
@@ -40,19 +44,30 @@ pub(crate) fn recipe(config: &Config, folder: &Path, version: Option<&str>) -> R
 }
 
 fn evaluate(config: &Config, path: &Path, text: Vec<u8>) -> Result<Variables> {
-    let wrong = |message: String| Error::Recipe { path: path.to_owned(), message };
+    let wrong = |message: String| Error::Recipe {
+        path: path.to_owned(),
+        message,
+    };
     let out = tempfile::tempdir().map_err(Error::io("the folder for temporary files"))?;
     let job = Job {
         staging: crate::cache::staging(config)?,
         binds: vec![Bind::writable(out.path(), "/build/out")],
         environment: crate::phase::environment(config, &[]),
-        task: Task::Evaluate(Script { name: "APKBUILD".to_owned(), text, arch: config.arch.clone() }),
+        task: Task::Evaluate(Script {
+            name: "APKBUILD".to_owned(),
+            text,
+            arch: config.arch.clone(),
+        }),
     };
     let mut said = String::new();
     let ended = sandbox::run(config, &job, &mut |line| line.clone_into(&mut said))?;
     if ended.status != Some(0) {
         let said = said.strip_prefix("APKBUILD: ").unwrap_or(&said);
-        return Err(wrong(if said.is_empty() { "it ended without a word".to_owned() } else { said.to_owned() }));
+        return Err(wrong(if said.is_empty() {
+            "it ended without a word".to_owned()
+        } else {
+            said.to_owned()
+        }));
     }
     let result = out.path().join("variables.json");
     let json = fs::read(&result).map_err(Error::io(&result))?;
@@ -61,7 +76,9 @@ fn evaluate(config: &Config, path: &Path, text: Vec<u8>) -> Result<Variables> {
 
 /// The text with the value of the first `pkgver=` line replaced; line numbers stay.
 pub(crate) fn with_version(text: &[u8], version: Option<&str>) -> Vec<u8> {
-    let Some(version) = version else { return text.to_vec() };
+    let Some(version) = version else {
+        return text.to_vec();
+    };
     let mut done = false;
     text.split_inclusive(|byte| *byte == b'\n')
         .flat_map(|line| {
@@ -82,7 +99,10 @@ mod tests {
     #[test]
     fn the_version_is_replaced_once() {
         let text = b"# pkgver=0\npkgver=1\npkgver=2\n";
-        assert_eq!(with_version(text, Some("3")), b"# pkgver=0\npkgver=3\npkgver=2\n");
+        assert_eq!(
+            with_version(text, Some("3")),
+            b"# pkgver=0\npkgver=3\npkgver=2\n"
+        );
         assert_eq!(with_version(text, None), text);
     }
 }

@@ -31,11 +31,41 @@ pub struct Variables {
 impl Variables {
     /// The variables that mean something outside the recipe.
     pub const NAMES: &[&str] = &[
-        "pkgname", "pkgver", "pkgrel", "pkgdesc", "url", "arch", "license", "depends", "depends_dev", "makedepends",
-        "makedepends_build", "makedepends_host", "checkdepends", "provides", "provider_priority", "replaces",
-        "replaces_priority", "install_if", "subpackages", "source", "sha512sums", "sha256sums", "options", "triggers",
-        "install", "pkgusers", "pkggroups", "builddir", "patch_args", "_debsrc", "_debsuites", "_debbin", "_debmoves",
-        "_workspace", "_keys",
+        "pkgname",
+        "pkgver",
+        "pkgrel",
+        "pkgdesc",
+        "url",
+        "arch",
+        "license",
+        "depends",
+        "depends_dev",
+        "makedepends",
+        "makedepends_build",
+        "makedepends_host",
+        "checkdepends",
+        "provides",
+        "provider_priority",
+        "replaces",
+        "replaces_priority",
+        "install_if",
+        "subpackages",
+        "source",
+        "sha512sums",
+        "sha256sums",
+        "options",
+        "triggers",
+        "install",
+        "pkgusers",
+        "pkggroups",
+        "builddir",
+        "patch_args",
+        "_debsrc",
+        "_debsuites",
+        "_debbin",
+        "_debmoves",
+        "_workspace",
+        "_keys",
     ];
 
     /// The value of a variable; empty if it is not set.
@@ -47,7 +77,10 @@ impl Variables {
     /// The words of a variable.
     #[must_use]
     pub fn words(&self, name: &str) -> Vec<String> {
-        self.get(name).split_whitespace().map(str::to_owned).collect()
+        self.get(name)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -129,7 +162,10 @@ impl Recipe {
     /// # Errors
     /// Which variable is missing or malformed.
     pub fn parse(folder: &Path, variables: &Variables) -> Result<Recipe> {
-        let wrong = |message: String| Error::Recipe { path: folder.join("APKBUILD"), message };
+        let wrong = |message: String| Error::Recipe {
+            path: folder.join("APKBUILD"),
+            message,
+        };
         let required = |name: &str| match variables.get(name) {
             "" => Err(wrong(format!("{name} is not set"))),
             value => Ok(value.to_owned()),
@@ -138,17 +174,26 @@ impl Recipe {
         check_name(&name).map_err(wrong)?;
         let version = required("pkgver")?;
         if !version.starts_with(|c: char| c.is_ascii_digit())
-            || !version.chars().all(|c| c.is_ascii_alphanumeric() || "._~+".contains(c))
+            || !version
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._~+".contains(c))
         {
             return Err(wrong(format!("pkgver {version:?} is no version")));
         }
         let release = required("pkgrel")?;
-        let release = release.parse().map_err(|_| wrong(format!("pkgrel {release:?} is no number")))?;
+        let release = release
+            .parse()
+            .map_err(|_| wrong(format!("pkgrel {release:?} is no number")))?;
         for name in ["pkgdesc", "license", "arch"] {
             required(name)?;
         }
         let mut makedepends = Vec::new();
-        for name in ["makedepends", "makedepends_build", "makedepends_host", "checkdepends"] {
+        for name in [
+            "makedepends",
+            "makedepends_build",
+            "makedepends_host",
+            "checkdepends",
+        ] {
             for word in variables.words(name) {
                 if !makedepends.contains(&word) {
                     makedepends.push(word);
@@ -167,10 +212,15 @@ impl Recipe {
             options: variables.words("options"),
             install: variables.words("install"),
             debian: debian(variables).map_err(wrong)?,
-            workspace: each(variables, "_workspace", |word| check_name(word).map(|()| word.to_owned())).map_err(wrong)?,
+            workspace: each(variables, "_workspace", |word| {
+                check_name(word).map(|()| word.to_owned())
+            })
+            .map_err(wrong)?,
             keys: each(variables, "_keys", |word| match word {
                 "modules" | "packages" => Ok(word.to_owned()),
-                _ => Err(format!("_keys {word:?} is neither `modules` nor `packages`")),
+                _ => Err(format!(
+                    "_keys {word:?} is neither `modules` nor `packages`"
+                )),
             })
             .map_err(wrong)?,
             name,
@@ -212,26 +262,38 @@ impl Recipe {
 
     /// The names of its packages, the main one first.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.name.as_str()).chain(self.subpackages.iter().map(|package| package.name.as_str()))
+        std::iter::once(self.name.as_str())
+            .chain(self.subpackages.iter().map(|package| package.name.as_str()))
     }
 }
 
 /// The name in a dependency such as `zlib-dev>=1.2`.
 #[must_use]
 pub fn dependency_name(dependency: &str) -> &str {
-    dependency.split(['<', '>', '=', '~', '@']).next().unwrap_or(dependency)
+    dependency
+        .split(['<', '>', '=', '~', '@'])
+        .next()
+        .unwrap_or(dependency)
 }
 
 fn check_name(name: &str) -> Result<(), String> {
     let first = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if first && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c)) {
+    if first
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
+    {
         Ok(())
     } else {
         Err(format!("{name:?} is no name of a package"))
     }
 }
 
-fn each<T>(variables: &Variables, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+fn each<T>(
+    variables: &Variables,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     variables.get(name).split_whitespace().map(parse).collect()
 }
 
@@ -245,11 +307,22 @@ fn subpackages(variables: &Variables) -> Result<Vec<Subpackage>, String> {
             Some(function) if !function.is_empty() => function.to_owned(),
             _ => name.rsplit('-').next().unwrap_or_default().to_owned(),
         };
-        let arch = fields.next().filter(|arch| !arch.is_empty()).map(str::to_owned);
-        if !variables.functions.contains(&function) && !evaluate::DEFAULT_SPLITS.contains(&function.as_str()) {
-            return Err(format!("subpackage {name}: there is no function {function}"));
+        let arch = fields
+            .next()
+            .filter(|arch| !arch.is_empty())
+            .map(str::to_owned);
+        if !variables.functions.contains(&function)
+            && !evaluate::DEFAULT_SPLITS.contains(&function.as_str())
+        {
+            return Err(format!(
+                "subpackage {name}: there is no function {function}"
+            ));
         }
-        Ok(Subpackage { name, function, arch })
+        Ok(Subpackage {
+            name,
+            function,
+            arch,
+        })
     })?
     .into_iter()
     .map(|package| match seen.insert(package.name.clone()) {
@@ -261,14 +334,29 @@ fn subpackages(variables: &Variables) -> Result<Vec<Subpackage>, String> {
 
 fn sums(variables: &Variables) -> Result<Vec<Sum>, String> {
     let mut sums = Vec::new();
-    for (name, algorithm) in [("sha512sums", Algorithm::Sha512), ("sha256sums", Algorithm::Sha256)] {
-        for line in variables.get(name).lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for (name, algorithm) in [
+        ("sha512sums", Algorithm::Sha512),
+        ("sha256sums", Algorithm::Sha256),
+    ] {
+        for line in variables
+            .get(name)
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
             let (digest, file) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let file = file.trim_start().trim_start_matches('*');
-            if digest.len() != algorithm.digits() || !digest.bytes().all(|b| b.is_ascii_hexdigit()) || file.is_empty() {
+            if digest.len() != algorithm.digits()
+                || !digest.bytes().all(|b| b.is_ascii_hexdigit())
+                || file.is_empty()
+            {
                 return Err(format!("{name}: {line:?} is no checksum and file name"));
             }
-            sums.push(Sum { algorithm, digest: digest.to_ascii_lowercase(), file: file.to_owned() });
+            sums.push(Sum {
+                algorithm,
+                digest: digest.to_ascii_lowercase(),
+                file: file.to_owned(),
+            });
         }
     }
     Ok(sums)
@@ -280,7 +368,9 @@ fn debian(variables: &Variables) -> Result<Option<Debian>, String> {
     let binary = match variables.get("_debbin") {
         "" => None,
         text => match text.split_once(':') {
-            Some((package, path)) if path.starts_with('/') => Some((name(package)?, path.to_owned())),
+            Some((package, path)) if path.starts_with('/') => {
+                Some((name(package)?, path.to_owned()))
+            }
             _ => return Err(format!("_debbin {text:?} is not package:/path")),
         },
     };
@@ -294,12 +384,21 @@ fn debian(variables: &Variables) -> Result<Option<Debian>, String> {
         other => return Err(format!("_debmoves {other:?} is neither yes nor no")),
     };
     if source.is_none() && binary.is_none() {
-        return if moves { Err("_debmoves without _debsrc".into()) } else { Ok(None) };
+        return if moves {
+            Err("_debmoves without _debsrc".into())
+        } else {
+            Ok(None)
+        };
     }
     if variables.get("source").is_empty() {
         return Err("_debsrc stands in for the first source, but source is empty".into());
     }
-    Ok(Some(Debian { source, suites, binary, moves }))
+    Ok(Some(Debian {
+        source,
+        suites,
+        binary,
+        moves,
+    }))
 }
 
 #[cfg(test)]
@@ -308,12 +407,20 @@ mod tests {
 
     fn recipe(extra: &[(&str, &str)]) -> Result<Recipe> {
         let mut variables = Variables::default();
-        for (name, value) in
-            [("pkgname", "a"), ("pkgver", "1.0"), ("pkgrel", "0"), ("pkgdesc", "d"), ("license", "MIT"), ("arch", "all")]
-                .iter()
-                .chain(extra)
+        for (name, value) in [
+            ("pkgname", "a"),
+            ("pkgver", "1.0"),
+            ("pkgrel", "0"),
+            ("pkgdesc", "d"),
+            ("license", "MIT"),
+            ("arch", "all"),
+        ]
+        .iter()
+        .chain(extra)
         {
-            variables.values.insert((*name).to_owned(), (*value).to_owned());
+            variables
+                .values
+                .insert((*name).to_owned(), (*value).to_owned());
         }
         Recipe::parse(Path::new("/ports/a"), &variables)
     }
@@ -328,7 +435,11 @@ mod tests {
         .unwrap();
         assert_eq!(recipe.makedepends, ["zlib-dev>=1.2", "perl"]);
         assert_eq!(dependency_name(&recipe.makedepends[0]), "zlib-dev");
-        let functions: Vec<_> = recipe.subpackages.iter().map(|package| package.function.as_str()).collect();
+        let functions: Vec<_> = recipe
+            .subpackages
+            .iter()
+            .map(|package| package.function.as_str())
+            .collect();
         assert_eq!(functions, ["dev", "doc", "openrc"]);
         assert_eq!(recipe.subpackages[2].arch.as_deref(), Some("noarch"));
     }
@@ -336,9 +447,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let message = |extra: &[(&str, &str)]| recipe(extra).unwrap_err().to_string();
-        assert_eq!(message(&[("pkgrel", "x")]), "/ports/a/APKBUILD: pkgrel \"x\" is no number");
-        assert_eq!(message(&[("pkgver", "")]), "/ports/a/APKBUILD: pkgver is not set");
-        assert_eq!(message(&[("subpackages", "a-foo")]), "/ports/a/APKBUILD: subpackage a-foo: there is no function foo");
+        assert_eq!(
+            message(&[("pkgrel", "x")]),
+            "/ports/a/APKBUILD: pkgrel \"x\" is no number"
+        );
+        assert_eq!(
+            message(&[("pkgver", "")]),
+            "/ports/a/APKBUILD: pkgver is not set"
+        );
+        assert_eq!(
+            message(&[("subpackages", "a-foo")]),
+            "/ports/a/APKBUILD: subpackage a-foo: there is no function foo"
+        );
         assert!(message(&[("subpackages", "a-dev a-dev")]).contains("twice"));
         assert!(message(&[("sha512sums", "abc  x")]).contains("no checksum"));
         assert!(message(&[("source", "x"), ("_debbin", "foo")]).contains("package:/path"));

@@ -27,21 +27,31 @@ impl Source {
         }
         let name = match name {
             Some(name) => name,
-            None if remote => address.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or(""),
+            None if remote => address
+                .split(['?', '#'])
+                .next()
+                .and_then(|path| path.rsplit('/').next())
+                .unwrap_or(""),
             None => address,
         };
         if name.is_empty() || name.contains('/') || name == "." || name == ".." {
             return Err(format!("source {text}: {name:?} is no name of a file"));
         }
-        Ok(Source { name: name.to_owned(), url: remote.then(|| address.to_owned()) })
+        Ok(Source {
+            name: name.to_owned(),
+            url: remote.then(|| address.to_owned()),
+        })
     }
 
     /// Is it an archive, which is unpacked before `prepare`?
     #[must_use]
     pub fn is_archive(name: &str) -> bool {
-        [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lz", ".tar.zst", ".zip"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
+        [
+            ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lz",
+            ".tar.zst", ".zip",
+        ]
+        .iter()
+        .any(|ending| name.ends_with(ending))
     }
 }
 
@@ -53,8 +63,14 @@ mod tests {
     fn the_three_forms() {
         let parse = |text| Source::parse(text).map(|source| (source.name, source.url.is_some()));
         assert_eq!(parse("fix.patch"), Ok(("fix.patch".into(), false)));
-        assert_eq!(parse("https://example.org/a/b-1.tar.gz"), Ok(("b-1.tar.gz".into(), true)));
-        assert_eq!(parse("b-1.tar.gz::https://example.org/v1.tar.gz"), Ok(("b-1.tar.gz".into(), true)));
+        assert_eq!(
+            parse("https://example.org/a/b-1.tar.gz"),
+            Ok(("b-1.tar.gz".into(), true))
+        );
+        assert_eq!(
+            parse("b-1.tar.gz::https://example.org/v1.tar.gz"),
+            Ok(("b-1.tar.gz".into(), true))
+        );
         assert!(parse("../../etc/passwd").is_err());
         assert!(parse("https://example.org/").is_err());
         assert!(parse("a::b").is_err());

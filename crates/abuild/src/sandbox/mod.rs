@@ -35,11 +35,19 @@ pub(crate) struct Bind {
 
 impl Bind {
     pub(crate) fn read_only(from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Bind {
-        Bind { from: from.into(), to: to.into(), writable: false }
+        Bind {
+            from: from.into(),
+            to: to.into(),
+            writable: false,
+        }
     }
 
     pub(crate) fn writable(from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Bind {
-        Bind { from: from.into(), to: to.into(), writable: true }
+        Bind {
+            from: from.into(),
+            to: to.into(),
+            writable: true,
+        }
     }
 }
 
@@ -103,7 +111,9 @@ pub(crate) fn run(config: &Config, job: &Job, on_line: &mut dyn FnMut(&str)) -> 
     if status.code() == Some(SANDBOX_FAILED) {
         return Err(Error::Sandbox(last));
     }
-    Ok(Ended { status: status.code() })
+    Ok(Ended {
+        status: status.code(),
+    })
 }
 
 fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str)) -> io::Result<()> {
@@ -134,17 +144,28 @@ fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str)) -> io::Result
 
 /// The new root of a job, as the first process inside lays it out.
 pub(crate) fn layout(binds: &[Bind]) -> Vec<Mount> {
-    let mut mounts = vec![Mount::Bind { from: "/usr".into(), to: "/usr".into(), writable: false }];
+    let mut mounts = vec![Mount::Bind {
+        from: "/usr".into(),
+        to: "/usr".into(),
+        writable: false,
+    }];
     // What was installed by hand is not declared by anybody.
     if Path::new("/usr/local").is_dir() {
-        mounts.push(Mount::Tmpfs { to: "/usr/local".into(), mode: 0o755 });
+        mounts.push(Mount::Tmpfs {
+            to: "/usr/local".into(),
+            mode: 0o755,
+        });
     }
     for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
         let path = PathBuf::from(name);
         if let Ok(target) = fs::read_link(&path) {
             mounts.push(Mount::Link { to: path, target });
         } else if path.is_dir() {
-            mounts.push(Mount::Bind { from: path.clone(), to: path, writable: false });
+            mounts.push(Mount::Bind {
+                from: path.clone(),
+                to: path,
+                writable: false,
+            });
         }
     }
     for name in [
@@ -157,19 +178,38 @@ pub(crate) fn layout(binds: &[Bind]) -> Vec<Mount> {
     ] {
         let path = PathBuf::from(name);
         if path.exists() {
-            mounts.push(Mount::Bind { from: path.clone(), to: path, writable: false });
+            mounts.push(Mount::Bind {
+                from: path.clone(),
+                to: path,
+                writable: false,
+            });
         }
     }
-    let file = |to: &str, contents: &str| Mount::File { to: to.into(), contents: contents.into() };
+    let file = |to: &str, contents: &str| Mount::File {
+        to: to.into(),
+        contents: contents.into(),
+    };
     mounts.extend([
-        file("/etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+        file(
+            "/etc/passwd",
+            "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        ),
         file("/etc/group", "root:x:0:\nnobody:x:65534:\n"),
         file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
         Mount::Proc { to: "/proc".into() },
         Mount::Dev { to: "/dev".into() },
-        Mount::Tmpfs { to: "/tmp".into(), mode: 0o1777 },
-        Mount::Link { to: "/var/tmp".into(), target: "/tmp".into() },
-        Mount::Folder { to: "/run".into(), mode: 0o755 },
+        Mount::Tmpfs {
+            to: "/tmp".into(),
+            mode: 0o1777,
+        },
+        Mount::Link {
+            to: "/var/tmp".into(),
+            target: "/tmp".into(),
+        },
+        Mount::Folder {
+            to: "/run".into(),
+            mode: 0o755,
+        },
     ]);
     mounts.extend(binds.iter().map(|bind| Mount::Bind {
         from: bind.from.clone(),

@@ -37,43 +37,75 @@ impl Apt {
         let folder = config.cached("apt");
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let lock = cache::Lock::wait(&folder.join("lock"))?;
-        Ok(Apt { folder, fresh: RefCell::default(), _lock: lock })
+        Ok(Apt {
+            folder,
+            fresh: RefCell::default(),
+            _lock: lock,
+        })
     }
 
     /// The upstream's archive (`.orig.tar.*`) of a source package in a suite.
     pub(super) fn source(&self, suite: &str, package: &str) -> Result<Archive> {
         let settings = self.suite(suite, "deb-src")?;
-        let output = run(
-            Command::new("apt-get")
-                .args(["source", "-qq", "--print-uris", "--tar-only", "--only-source", package])
-                .env("APT_CONFIG", &settings),
-        )?;
+        let output = run(Command::new("apt-get")
+            .args([
+                "source",
+                "-qq",
+                "--print-uris",
+                "--tar-only",
+                "--only-source",
+                package,
+            ])
+            .env("APT_CONFIG", &settings))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        text.lines().filter_map(archive).find(|archive| archive.file.contains(".orig.tar.")).ok_or_else(|| {
-            let message = format!("{suite} has no upstream archive of {package} with a sha256 in its signed index");
-            Error::Program { program: "apt-get".into(), message }
-        })
+        text.lines()
+            .filter_map(archive)
+            .find(|archive| archive.file.contains(".orig.tar."))
+            .ok_or_else(|| {
+                let message = format!(
+                    "{suite} has no upstream archive of {package} with a sha256 in its signed index"
+                );
+                Error::Program {
+                    program: "apt-get".into(),
+                    message,
+                }
+            })
     }
 
     /// A binary package of the host's own suite: its address and the version.
     pub(super) fn binary(&self, package: &str) -> Result<(Archive, String)> {
         let suite = host_suite()?;
         let settings = self.suite(&suite, "deb")?;
-        let output = run(
-            Command::new("apt-get").args(["download", "-qq", "--print-uris", package]).env("APT_CONFIG", &settings),
-        )?;
+        let output = run(Command::new("apt-get")
+            .args(["download", "-qq", "--print-uris", package])
+            .env("APT_CONFIG", &settings))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let archive = text.lines().find_map(archive).ok_or_else(|| Error::Program {
-            program: "apt-get".into(),
-            message: format!("{suite} has no package {package} with a sha256 in its signed index"),
-        })?;
+        let archive = text
+            .lines()
+            .find_map(archive)
+            .ok_or_else(|| Error::Program {
+                program: "apt-get".into(),
+                message: format!(
+                    "{suite} has no package {package} with a sha256 in its signed index"
+                ),
+            })?;
         // name_version_arch.deb, where a colon stands as %3a
-        let version = archive.file.split('_').nth(1).unwrap_or_default().replace("%3a", ":");
+        let version = archive
+            .file
+            .split('_')
+            .nth(1)
+            .unwrap_or_default()
+            .replace("%3a", ":");
         Ok((archive, version))
     }
 
     /// Downloads an archive to `target`; apt compares its checksum with the index's.
-    pub(super) fn download(&self, suite: Option<&str>, archive: &Archive, target: &Path) -> Result<()> {
+    pub(super) fn download(
+        &self,
+        suite: Option<&str>,
+        archive: &Archive,
+        target: &Path,
+    ) -> Result<()> {
         let suite = suite.map_or_else(host_suite, |suite| Ok(suite.to_owned()))?;
         let settings = self.folder.join(&suite).join("apt.conf");
         let checksum = format!("SHA256:{}", archive.sha256);
@@ -93,12 +125,21 @@ impl Apt {
         if !self.fresh.borrow_mut().insert(format!("{kind} {suite}")) {
             return Ok(settings);
         }
-        for name in ["lists/partial", "cache/archives/partial", "sources.d", "preferences.d"] {
+        for name in [
+            "lists/partial",
+            "cache/archives/partial",
+            "sources.d",
+            "preferences.d",
+        ] {
             let path = folder.join(name);
             fs::create_dir_all(&path).map_err(Error::io(&path))?;
         }
         let mirrors = mirrors()?;
-        let signed = if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+        let signed = if Path::new(KEYRING).exists() {
+            format!("[signed-by={KEYRING}] ")
+        } else {
+            String::new()
+        };
         let mut list = String::new();
         if let Some(mirror) = mirrors.main {
             list.push_str(&format!("{kind} {signed}{mirror} {suite} main\n"));
@@ -119,10 +160,15 @@ impl Apt {
              Acquire::Retries \"1\";\n\
              Acquire::Languages \"none\";\n"
         );
-        for (path, text) in [(folder.join("sources.list"), list), (settings.clone(), text)] {
+        for (path, text) in [
+            (folder.join("sources.list"), list),
+            (settings.clone(), text),
+        ] {
             fs::write(&path, text).map_err(Error::io(&path))?;
         }
-        run(Command::new("apt-get").args(["update", "-qq"]).env("APT_CONFIG", &settings))?;
+        run(Command::new("apt-get")
+            .args(["update", "-qq"])
+            .env("APT_CONFIG", &settings))?;
         Ok(settings)
     }
 }
@@ -134,7 +180,11 @@ fn archive(line: &str) -> Option<Archive> {
     let file = words.next()?;
     let sha256 = words.nth(1)?.strip_prefix("SHA256:")?;
     let safe = !file.contains('/') && !file.starts_with('.') && sha256.len() == 64;
-    safe.then(|| Archive { uri: uri.to_owned(), file: file.to_owned(), sha256: sha256.to_owned() })
+    safe.then(|| Archive {
+        uri: uri.to_owned(),
+        file: file.to_owned(),
+        sha256: sha256.to_owned(),
+    })
 }
 
 struct Mirrors {
@@ -154,10 +204,12 @@ fn mirrors() -> Result<Mirrors> {
     ]))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let find = |suites: &[&str]| {
-        text.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>().as_slice() {
-            [uri, suite, "main"] if suites.contains(suite) => Some((*uri).to_owned()),
-            _ => None,
-        })
+        text.lines().find_map(
+            |line| match line.split(' ').collect::<Vec<_>>().as_slice() {
+                [uri, suite, "main"] if suites.contains(suite) => Some((*uri).to_owned()),
+                _ => None,
+            },
+        )
     };
     let mirrors = Mirrors {
         main: find(&[&codename, "stable", "testing", "sid", "unstable"]),
@@ -166,7 +218,10 @@ fn mirrors() -> Result<Mirrors> {
     };
     if mirrors.main.is_none() {
         let message = format!("the host's apt knows no mirror of {}", mirrors.codename);
-        return Err(Error::Program { program: "apt-get".into(), message });
+        return Err(Error::Program {
+            program: "apt-get".into(),
+            message,
+        });
     }
     Ok(mirrors)
 }
@@ -175,8 +230,13 @@ fn mirrors() -> Result<Mirrors> {
 fn host_suite() -> Result<String> {
     let path = Path::new("/etc/os-release");
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    Ok(name.map_or_else(|| "sid".to_owned(), |name| name.trim_matches('"').to_owned()))
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    Ok(name.map_or_else(
+        || "sid".to_owned(),
+        |name| name.trim_matches('"').to_owned(),
+    ))
 }
 
 /// Runs a program; an error holds the last lines that it printed.
@@ -186,12 +246,20 @@ pub(super) fn run(command: &mut Command) -> Result<Output> {
         .env("LC_ALL", "C")
         .stdin(std::process::Stdio::null())
         .output()
-        .map_err(|error| Error::Program { program: program.clone(), message: error.to_string() })?;
+        .map_err(|error| Error::Program {
+            program: program.clone(),
+            message: error.to_string(),
+        })?;
     if output.status.success() {
         return Ok(output);
     }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("E:")).collect();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("E:"))
+        .collect();
     let message = match lines.last().copied().or(text.lines().last()) {
         Some(line) => line.strip_prefix("E: ").unwrap_or(line).to_owned(),
         None => output.status.to_string(),
@@ -209,7 +277,10 @@ mod tests {
         let line = format!("'http://mirror/x_1.orig.tar.gz' x_1.orig.tar.gz 12 SHA256:{sum}");
         assert_eq!(archive(&line).unwrap().file, "x_1.orig.tar.gz");
         assert_eq!(archive("Selected version '1' (sid) for x"), None);
-        assert_eq!(archive(&format!("'http://mirror/x' ../x 12 SHA256:{sum}")), None);
+        assert_eq!(
+            archive(&format!("'http://mirror/x' ../x 12 SHA256:{sum}")),
+            None
+        );
         assert_eq!(archive("'http://mirror/x' x 12 MD5Sum:00"), None);
     }
 }

@@ -48,12 +48,25 @@ impl Found {
 ///
 /// # Errors
 /// A wrong checksum, or what was tried for a source that nobody has.
-pub(crate) fn fetch(config: &Config, recipe: &Recipe, note: &mut dyn FnMut(&str)) -> Result<Vec<Found>> {
+pub(crate) fn fetch(
+    config: &Config,
+    recipe: &Recipe,
+    note: &mut dyn FnMut(&str),
+) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for (index, source) in recipe.sources.iter().enumerate() {
         let debian = recipe.debian.as_ref().filter(|_| index == 0);
         if let Some(url) = &source.url {
-            found.push(Finder { config, recipe, source, url, debian }.find(note)?);
+            found.push(
+                Finder {
+                    config,
+                    recipe,
+                    source,
+                    url,
+                    debian,
+                }
+                .find(note)?,
+            );
         } else {
             let path = recipe.folder.join(&source.name);
             verify(recipe, &path, &[&source.name], Required::Stated)?;
@@ -63,27 +76,33 @@ pub(crate) fn fetch(config: &Config, recipe: &Recipe, note: &mut dyn FnMut(&str)
 }
 
 /// For a recipe whose version follows a suite: what the suite has, downloaded. Without `update` the last answer stands.
-pub(crate) fn resolve(config: &Config, recipe: &Recipe, note: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
-    let (Some(debian), Some(source)) = (recipe.debian.as_ref().filter(|debian| debian.moves), recipe.sources.first())
-    else {
+pub(crate) fn resolve(
+    config: &Config,
+    recipe: &Recipe,
+    note: &mut dyn FnMut(&str),
+) -> Result<Option<Found>> {
+    let (Some(debian), Some(source)) = (
+        recipe.debian.as_ref().filter(|debian| debian.moves),
+        recipe.sources.first(),
+    ) else {
         return Ok(None);
     };
-    let Some(url) = &source.url else { return Ok(None) };
-    let finder = Finder { config, recipe, source, url, debian: Some(debian) };
+    let Some(url) = &source.url else {
+        return Ok(None);
+    };
+    let finder = Finder {
+        config,
+        recipe,
+        source,
+        url,
+        debian: Some(debian),
+    };
     if !config.update_sources
         && let Some(found) = finder.remembered()
     {
         return Ok(Some(found));
     }
     finder.search(note).map(Some)
-}
-
-/// Compares the files beside the recipe with its checksums.
-pub(crate) fn check_local(recipe: &Recipe) -> Result<()> {
-    for source in recipe.sources.iter().filter(|source| source.url.is_none()) {
-        verify(recipe, &recipe.folder.join(&source.name), &[&source.name], Required::Stated)?;
-    }
-    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +116,11 @@ enum Required {
 /// Compares a file with the checksums that the recipe states for one of the names.
 fn verify(recipe: &Recipe, path: &Path, names: &[&str], required: Required) -> Result<()> {
     for name in names {
-        let mut stated = recipe.sums.iter().filter(|sum| sum.file == *name).peekable();
+        let mut stated = recipe
+            .sums
+            .iter()
+            .filter(|sum| sum.file == *name)
+            .peekable();
         if stated.peek().is_none() {
             continue;
         }
@@ -122,7 +145,9 @@ fn verify(recipe: &Recipe, path: &Path, names: &[&str], required: Required) -> R
     let sum = hash::file(path, Algorithm::Sha512)?;
     Err(Error::Recipe {
         path: recipe.path(),
-        message: format!("no checksum of {name} is stated; of the file at hand sha512sums would say\n{sum}  {name}"),
+        message: format!(
+            "no checksum of {name} is stated; of the file at hand sha512sums would say\n{sum}  {name}"
+        ),
     })
 }
 
@@ -147,12 +172,23 @@ impl Finder<'_> {
 
     /// Where the answer is kept. It holds for the version that the recipe states, or for all if it follows a suite.
     fn record(&self) -> PathBuf {
-        let version = if self.moves() { "" } else { &self.recipe.version };
+        let version = if self.moves() {
+            ""
+        } else {
+            &self.recipe.version
+        };
         let url = if self.moves() { "" } else { self.url };
         let debian = serde_json::to_vec(&self.debian).unwrap_or_default();
         let name = Key::new("source 1")
             .with("port", self.recipe.name.as_bytes())
-            .with("source", if self.moves() { b"" } else { self.source.name.as_bytes() })
+            .with(
+                "source",
+                if self.moves() {
+                    b""
+                } else {
+                    self.source.name.as_bytes()
+                },
+            )
             .with("version", version.as_bytes())
             .with("url", url.as_bytes())
             .with("debian", &debian)
@@ -170,7 +206,11 @@ impl Finder<'_> {
     }
 
     fn verify(&self, path: &Path, file: &str) -> Result<()> {
-        let required = if self.moves() { Required::Vouched } else { Required::Stated };
+        let required = if self.moves() {
+            Required::Vouched
+        } else {
+            Required::Stated
+        };
         verify(self.recipe, path, &[file, &self.source.name], required)
     }
 
@@ -189,7 +229,7 @@ impl Finder<'_> {
             for suite in debian.suites.iter().filter(|_| debian.source.is_some()) {
                 let package = debian.source.as_deref().unwrap_or_default();
                 note(&format!("asking {suite} for {package}"));
-                match self.from_suite(&apt, suite, package, place.path()) {
+                match self.ask_suite(&apt, suite, package, place.path()) {
                     Ok((path, found)) => {
                         note(&format!("{suite} served {}", found.file));
                         return self.keep(&path, found);
@@ -199,7 +239,7 @@ impl Finder<'_> {
             }
             if let Some((package, inner)) = &debian.binary {
                 note(&format!("asking for the package {package}"));
-                match self.from_package(&apt, package, inner, place.path()) {
+                match self.ask_package(&apt, package, inner, place.path()) {
                     Ok((path, found)) => {
                         note(&format!("{package} served {}", found.file));
                         return self.keep(&path, found);
@@ -213,37 +253,72 @@ impl Finder<'_> {
         match download(self.url, &path) {
             Ok(()) => {
                 let version = self.moves().then(|| self.recipe.version.clone());
-                let found = self.found(&path, &self.source.name, self.url.to_owned(), false, version)?;
+                let found = self.found(
+                    &path,
+                    &self.source.name,
+                    self.url.to_owned(),
+                    false,
+                    version,
+                )?;
                 // What upstream serves is vouched for by the recipe alone.
                 verify(self.recipe, &path, &[&self.source.name], Required::Stated)?;
                 self.keep(&path, found)
             }
             Err(message) => {
                 tried.push(format!("{}: {message}", self.url));
-                Err(Error::Source { port: self.recipe.name.clone(), file: self.source.name.clone(), tried })
+                Err(Error::Source {
+                    port: self.recipe.name.clone(),
+                    file: self.source.name.clone(),
+                    tried,
+                })
             }
         }
     }
 
     fn in_cache(&self) -> Result<Option<Found>> {
-        let sums = self.recipe.sums.iter().filter(|sum| sum.algorithm == Algorithm::Sha256 && sum.file == self.source.name);
+        let sums = self
+            .recipe
+            .sums
+            .iter()
+            .filter(|sum| sum.algorithm == Algorithm::Sha256 && sum.file == self.source.name);
         for sum in sums {
-            let path = self.config.cached("sources").join(&sum.digest).join(&self.source.name);
+            let path = self
+                .config
+                .cached("sources")
+                .join(&sum.digest)
+                .join(&self.source.name);
             if path.exists() && !self.moves() {
                 self.verify(&path, &self.source.name)?;
-                return self.found(&path, &self.source.name, self.url.to_owned(), false, None).map(Some);
+                return self
+                    .found(&path, &self.source.name, self.url.to_owned(), false, None)
+                    .map(Some);
             }
         }
         Ok(None)
     }
 
-    fn from_suite(&self, apt: &Apt, suite: &str, package: &str, place: &Path) -> Result<(PathBuf, Found)> {
+    fn ask_suite(
+        &self,
+        apt: &Apt,
+        suite: &str,
+        package: &str,
+        place: &Path,
+    ) -> Result<(PathBuf, Found)> {
         let archive = apt.source(suite, package)?;
-        let version = archive.file.rsplit_once(".orig.tar.").and_then(|(name, _)| name.split_once('_'));
+        let version = archive
+            .file
+            .rsplit_once(".orig.tar.")
+            .and_then(|(name, _)| name.split_once('_'));
         let version = upstream(version.map_or("", |(_, version)| version));
         if !self.moves() && !self.stated(&archive.file) && version != self.recipe.version {
-            let message = format!("{suite} has version {version}, the recipe wants {}", self.recipe.version);
-            return Err(Error::Program { program: "apt-get".into(), message });
+            let message = format!(
+                "{suite} has version {version}, the recipe wants {}",
+                self.recipe.version
+            );
+            return Err(Error::Program {
+                program: "apt-get".into(),
+                message,
+            });
         }
         let path = place.join(&archive.file);
         apt.download(Some(suite), &archive, &path)?;
@@ -253,15 +328,27 @@ impl Finder<'_> {
         Ok((path, found))
     }
 
-    fn from_package(&self, apt: &Apt, package: &str, inner: &str, place: &Path) -> Result<(PathBuf, Found)> {
+    fn ask_package(
+        &self,
+        apt: &Apt,
+        package: &str,
+        inner: &str,
+        place: &Path,
+    ) -> Result<(PathBuf, Found)> {
         let (archive, version) = apt.binary(package)?;
         let deb = place.join(&archive.file);
         apt.download(None, &archive, &deb)?;
         let unpacked = place.join("package");
         apt::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&unpacked))?;
         let path = unpacked.join(inner.trim_start_matches('/'));
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let from = format!("Debian package {package} {version}, {inner}: {}", archive.uri);
+        let file = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let from = format!(
+            "Debian package {package} {version}, {inner}: {}",
+            archive.uri
+        );
         let version = self.moves().then(|| upstream(&version));
         let found = self.found(&path, &file, from, true, version)?;
         Ok((path, found))
@@ -271,9 +358,23 @@ impl Finder<'_> {
         self.recipe.sums.iter().any(|sum| sum.file == file)
     }
 
-    fn found(&self, path: &Path, file: &str, from: String, stand_in: bool, version: Option<String>) -> Result<Found> {
+    fn found(
+        &self,
+        path: &Path,
+        file: &str,
+        from: String,
+        stand_in: bool,
+        version: Option<String>,
+    ) -> Result<Found> {
         let sha256 = hash::file(path, Algorithm::Sha256)?;
-        Ok(Found { source: self.source.name.clone(), file: file.to_owned(), sha256, from, stand_in, version })
+        Ok(Found {
+            source: self.source.name.clone(),
+            file: file.to_owned(),
+            sha256,
+            from,
+            stand_in,
+            version,
+        })
     }
 
     /// Verifies the file and moves it to its place in the cache.
@@ -298,15 +399,31 @@ impl Finder<'_> {
 fn upstream(version: &str) -> String {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     let version = version.rsplit_once('-').map_or(version, |(rest, _)| rest);
-    let version = version.split_once("+really").map_or(version, |(_, rest)| rest);
-    let end = ["+dfsg", ".dfsg", "~dfsg", "+ds", "+repack"].iter().filter_map(|word| version.find(word)).min();
-    end.and_then(|end| version.get(..end)).unwrap_or(version).to_owned()
+    let version = version
+        .split_once("+really")
+        .map_or(version, |(_, rest)| rest);
+    let end = ["+dfsg", ".dfsg", "~dfsg", "+ds", "+repack"]
+        .iter()
+        .filter_map(|word| version.find(word))
+        .min();
+    end.and_then(|end| version.get(..end))
+        .unwrap_or(version)
+        .to_owned()
 }
 
 /// Downloads with curl, which every Debian can have; what comes is verified by the caller.
 fn download(url: &str, target: &Path) -> Result<(), String> {
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail", "--location", "--proto", "=http,https,ftp", "--connect-timeout", "20"])
+        .args([
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--location",
+            "--proto",
+            "=http,https,ftp",
+            "--connect-timeout",
+            "20",
+        ])
         .arg("--output")
         .arg(target)
         .arg("--")
@@ -318,7 +435,10 @@ fn download(url: &str, target: &Path) -> Result<(), String> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    Err(text.lines().last().map_or_else(|| output.status.to_string(), str::to_owned))
+    Err(text
+        .lines()
+        .last()
+        .map_or_else(|| output.status.to_string(), str::to_owned))
 }
 
 #[cfg(test)]
