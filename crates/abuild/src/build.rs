@@ -32,14 +32,8 @@ pub(crate) fn port(
         port: name,
         phase: "sources",
     });
-    let mut found = sources::fetch(config, recipe, &mut |text| {
-        on_event(Event::Note { port: name, text })
-    })?;
-    if let Some(resolved) = &port.resolved {
-        // Another build may have looked for a newer one meanwhile: the plan's counts.
-        found.retain(|other| other.source != resolved.source);
-        found.insert(0, resolved.clone());
-    }
+    let mut note = |text: &str| on_event(Event::Note { port: name, text });
+    let found = sources::fetch(config, recipe, port.resolved.as_ref(), &mut note)?;
     let work = Work::new(config, name)?;
     on_event(Event::Phase {
         port: name,

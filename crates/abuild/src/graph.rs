@@ -7,7 +7,7 @@ use crate::recipe::{Recipe, dependency_name, evaluate};
 use crate::sources::{self, Found};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What every port is built with, where there is a port of that name: Alpine's build-base.
 const BASE: [&str; 2] = ["musl-dev", "fortify-headers"];
@@ -32,13 +32,8 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Reads every recipe. Versions that follow a suite are resolved only for the ports in `resolve`, or all if it is
-    /// empty.
-    pub(crate) fn read(
-        config: &Config,
-        resolve: &[String],
-        note: &mut dyn FnMut(&str, &str),
-    ) -> Result<Graph> {
+    /// Reads every recipe.
+    pub(crate) fn read(config: &Config) -> Result<Graph> {
         let mut graph = Graph {
             ports_folder: config.ports.clone(),
             ports: BTreeMap::new(),
@@ -59,8 +54,7 @@ impl Graph {
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            let wanted = resolve.is_empty() || resolve.contains(&name);
-            match port(config, folder, wanted, &mut |text| note(&name, text)) {
+            match port(config, &folder) {
                 Ok(port) if port.recipe.builds_for(&config.arch) => {
                     graph.ports.insert(name, port);
                 }
@@ -243,6 +237,27 @@ impl Graph {
         sort(&needs).map_err(Error::Cycle)
     }
 
+    /// Takes a port out, its version being what the suite that it follows has.
+    pub(crate) fn take(
+        &mut self,
+        config: &Config,
+        name: &str,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Option<Port>> {
+        let Some(mut port) = self.ports.remove(name) else {
+            return Ok(None);
+        };
+        port.resolved = sources::resolve(config, &port.recipe, note)?;
+        let version = port
+            .resolved
+            .as_ref()
+            .and_then(|found| found.version.as_deref());
+        if let Some(version) = version.filter(|version| *version != port.recipe.version) {
+            port.recipe = evaluate::recipe(config, &port.recipe.folder, Some(version))?;
+        }
+        Ok(Some(port))
+    }
+
     /// If a recipe that cannot be read is what is missing, that is the better message.
     fn behind(&mut self, error: Error) -> Error {
         match &error {
@@ -261,13 +276,8 @@ impl Graph {
     }
 }
 
-fn port(
-    config: &Config,
-    folder: PathBuf,
-    resolve: bool,
-    note: &mut dyn FnMut(&str),
-) -> Result<Port> {
-    let recipe = evaluate::recipe(config, &folder, None)?;
+fn port(config: &Config, folder: &Path) -> Result<Port> {
+    let recipe = evaluate::recipe(config, folder, None)?;
     let named = folder
         .file_name()
         .is_some_and(|name| name == recipe.name.as_str());
@@ -278,21 +288,10 @@ fn port(
             message,
         });
     }
-    if !resolve || !recipe.builds_for(&config.arch) {
-        return Ok(Port {
-            recipe,
-            resolved: None,
-        });
-    }
-    let resolved = sources::resolve(config, &recipe, note)?;
-    let version = resolved.as_ref().and_then(|found| found.version.clone());
-    match version.filter(|version| *version != recipe.version) {
-        None => Ok(Port { recipe, resolved }),
-        version => Ok(Port {
-            recipe: evaluate::recipe(config, &folder, version.as_deref())?,
-            resolved,
-        }),
-    }
+    Ok(Port {
+        recipe,
+        resolved: None,
+    })
 }
 
 /// Names, each behind those that it needs; an error is a cycle, its first name repeated at its end.

@@ -71,7 +71,7 @@ pub fn plan_noting(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Plan> {
     let mut note = |port: &str, text: &str| on_event(Event::Note { port, text });
-    let mut graph = Graph::read(config, &[], &mut note)?;
+    let mut graph = Graph::read(config)?;
     let everything = names.is_empty();
     let wanted = if everything {
         graph.all_whole()?;
@@ -97,7 +97,7 @@ pub fn plan_noting(
     }
     let mut ports = Vec::new();
     for (direct, sysroot, name) in steps {
-        let Some(port) = graph.ports.remove(&name) else {
+        let Some(port) = graph.take(config, &name, &mut |text| note(&name, text))? else {
             continue;
         };
         let mut needs = direct.clone();

@@ -76,6 +76,8 @@ pub enum Mount {
         to: PathBuf,
         /// Its mode, as 0o1777.
         mode: u32,
+        /// May it be written to? If not, it stays empty.
+        writable: bool,
     },
     /// The processes of the new pid namespace.
     Proc {
@@ -238,13 +240,16 @@ fn place(staging: &Path, mount: &Mount) -> Result<(), Error> {
                 read_only(&target, true).map_err(outside)?;
             }
         }
-        Mount::Tmpfs { mode, .. } => {
+        Mount::Tmpfs { mode, writable, .. } => {
             fs::create_dir_all(&target).map_err(here)?;
             let options =
                 CString::new(format!("mode={mode:o}")).map_err(|cause| here(cause.into()))?;
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             rustix::mount::mount("tmpfs", &target, "tmpfs", flags, options.as_c_str())
                 .map_err(|cause| here(cause.into()))?;
+            if !*writable {
+                read_only(&target, false).map_err(here)?;
+            }
         }
         Mount::Proc { .. } => {
             fs::create_dir_all(&target).map_err(here)?;

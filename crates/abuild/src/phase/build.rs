@@ -127,9 +127,16 @@ impl<'a> Builder<'a> {
         let builddir = get(&self.shell, "builddir");
         println!("{PHASE_MARK}unpack");
         for source in &self.task.sources {
-            let link = srcdir.join(&source.name);
-            symlink(&source.path, &link).map_err(|error| format!("{}: {error}", link.display()))?;
-            if Source::is_archive(&source.name) {
+            let target = srcdir.join(&source.name);
+            let archive = Source::is_archive(&source.name);
+            // An archive is only read; what lies beside the recipe may be patched.
+            let placed = if archive {
+                symlink(&source.path, &target)
+            } else {
+                fs::copy(&source.path, &target).map(drop)
+            };
+            placed.map_err(|error| format!("{}: {error}", target.display()))?;
+            if archive {
                 let builddir = Path::new(&builddir);
                 // Only a folder directly in srcdir is known to be the archive's own.
                 let rename =

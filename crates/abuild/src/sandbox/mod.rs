@@ -154,6 +154,7 @@ pub(crate) fn layout(binds: &[Bind]) -> Vec<Mount> {
         mounts.push(Mount::Tmpfs {
             to: "/usr/local".into(),
             mode: 0o755,
+            writable: false,
         });
     }
     for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
@@ -201,6 +202,7 @@ pub(crate) fn layout(binds: &[Bind]) -> Vec<Mount> {
         Mount::Tmpfs {
             to: "/tmp".into(),
             mode: 0o1777,
+            writable: true,
         },
         Mount::Link {
             to: "/var/tmp".into(),

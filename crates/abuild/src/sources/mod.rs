@@ -51,22 +51,29 @@ impl Found {
 pub(crate) fn fetch(
     config: &Config,
     recipe: &Recipe,
+    resolved: Option<&Found>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for (index, source) in recipe.sources.iter().enumerate() {
-        let debian = recipe.debian.as_ref().filter(|_| index == 0);
-        if let Some(url) = &source.url {
-            found.push(
-                Finder {
-                    config,
-                    recipe,
-                    source,
-                    url,
-                    debian,
-                }
-                .find(note)?,
-            );
+        let first = index == 0;
+        if let Some(resolved) = resolved.filter(|_| first) {
+            // It was found before the version was known, which is part of the name.
+            let source = source.name.clone();
+            found.push(Found {
+                source,
+                ..resolved.clone()
+            });
+        } else if let Some(url) = &source.url {
+            let debian = recipe.debian.as_ref().filter(|_| first);
+            let finder = Finder {
+                config,
+                recipe,
+                source,
+                url,
+                debian,
+            };
+            found.push(finder.find(note)?);
         } else {
             let path = recipe.folder.join(&source.name);
             verify(recipe, &path, &[&source.name], Required::Stated)?;
