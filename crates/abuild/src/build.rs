@@ -78,15 +78,12 @@ pub(crate) fn port(
         sysroot_folder: &root,
     };
     let files = package::write(&finished, target.path())?;
-    cache::store(
-        config,
-        &port.key,
-        target,
-        &cache::Entry {
-            files,
-            sources: found,
-        },
-    )
+    let entry = cache::Entry {
+        files,
+        sources: found,
+    };
+    cache::store(config, &port.key, target, &entry)?;
+    port.inputs.remember(config, name)
 }
 
 struct Folders {

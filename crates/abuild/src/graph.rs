@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What every port is built with, where there is a port of that name: Alpine's build-base.
+/// What every port is built with, where there is a port of that name: Alpine's build-base. A port that needs no C
+/// library, a kernel say, opts out by the option `!libc`, and is not built again when these are.
 const BASE: [&str; 2] = ["musl-dev", "fortify-headers"];
 
 /// A recipe, with the source that its version follows.
@@ -129,7 +130,7 @@ impl Graph {
             .filter(|word| self.providers.contains_key(dependency_name(word)))
             .cloned()
             .collect();
-        if !self.bootstrap.contains(name) {
+        if self.has_base(name) {
             packages.extend(
                 BASE.iter()
                     .filter(|base| self.providers.contains_key(**base))
@@ -144,7 +145,7 @@ impl Graph {
     /// The ports that have to be built before this one.
     pub(crate) fn needs(&self, name: &str) -> Result<BTreeSet<String>> {
         let mut needs = self.stated_needs(name)?;
-        if !self.bootstrap.contains(name) {
+        if self.has_base(name) {
             needs.extend(
                 BASE.iter()
                     .filter_map(|base| self.providers.get(*base))
@@ -153,6 +154,11 @@ impl Graph {
         }
         needs.remove(name);
         Ok(needs)
+    }
+
+    fn has_base(&self, name: &str) -> bool {
+        let opted_out = |port: &Port| port.recipe.has_option("!libc");
+        !self.bootstrap.contains(name) && !self.ports.get(name).is_some_and(opted_out)
     }
 
     /// The same without the base: the ports of makedepends, and of what these depend on when installed.

@@ -10,7 +10,7 @@
 //!
 //! - [`Config`]: where things are; [`plan`], [`run()`]: what has to be built, and building it, with [`Event`]s
 //! - [`recipe`]: what an APKBUILD says; evaluated in a sandbox, parsed into types
-//! - `graph`: who provides what, the order of builds, cycles; `host`: the tools that come from the build host
+//! - `inputs`: the key of a port; `graph`: who provides what, the order of builds, cycles; `host`: the tools that come from the build host
 //! - [`sources`]: Debian's archives through a private apt, upstream's addresses, verified and kept by hash
 //! - `workspace`: crates of the checkout as a source; `sysroot`: what a port is built against
 //! - `sandbox`: what a job sees of the host, from outside; `phase`: what runs inside ([`phase_main`])
@@ -28,6 +28,7 @@ mod event;
 mod graph;
 mod hash;
 mod host;
+mod inputs;
 pub mod keys;
 mod package;
 mod phase;
@@ -47,5 +48,5 @@ pub use event::Event;
 pub use hash::Algorithm;
 pub use phase::phase_main;
 pub use plan::{Plan, PlannedPort, plan, plan_noting};
-pub use repo::index;
+pub use repo::{extract, index};
 pub use run::{Outcome, packages, run, used_sources};

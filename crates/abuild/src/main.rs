@@ -87,6 +87,9 @@ fn build(arguments: Vec<OsString>) -> Result<(), Failure> {
     };
     let failed = |error: abuild::Error| (error.to_string(), error.hint());
     let plan = abuild::plan_noting(&config, &names, &mut show).map_err(failed)?;
+    for port in plan.ports.iter().filter(|port| !port.cached) {
+        println!("{}: to build: {}", port.recipe.name, port.why);
+    }
     let outcome = abuild::run(&config, &plan, &mut show).map_err(failed)?;
     println!(
         "{} ports, {} built; {} packages in {}",

@@ -2,10 +2,10 @@
 
 use crate::cache;
 use crate::config::{Config, FORMAT};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::graph::Graph;
-use crate::hash::Key;
+use crate::inputs::Inputs;
 use crate::recipe::Recipe;
 use crate::sources::Found;
 use crate::{keys, toolchain, workspace};
@@ -30,6 +30,10 @@ pub struct PlannedPort {
     pub key: String,
     /// Are its packages in the cache?
     pub cached: bool,
+    /// Why it has to be built, or not, in words: `changed since it was last built: the recipe, musl`.
+    pub why: String,
+    /// What went into the key.
+    pub(crate) inputs: Inputs,
     /// The ports that it needs to be built, directly or not.
     pub needs: BTreeSet<String>,
     /// The packages for its sysroot, before dependencies.
@@ -84,11 +88,18 @@ pub fn plan_noting(
     };
     let order = graph.order(&wanted)?;
     let identity = toolchain::identity(config)?;
-    let package_key = if order.is_empty() {
-        String::new()
-    } else {
-        keys::packages(&config.config_dir)?.name().to_owned()
-    };
+    let mut common = Inputs::default();
+    common.add("abuild", FORMAT.to_owned());
+    common.add("the architecture", config.arch.clone());
+    common.add_key("the functions of abuild", |key| {
+        key.add("prelude", crate::phase::PRELUDE);
+        Ok(())
+    })?;
+    common.add("the toolchain", identity);
+    if !order.is_empty() {
+        let key = keys::packages(&config.config_dir)?;
+        common.add("the signing key", key.name().to_owned());
+    }
     let mut closures: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut found_keys: BTreeMap<String, String> = BTreeMap::new();
     let mut steps = Vec::new();
@@ -104,35 +115,46 @@ pub fn plan_noting(
         for need in &direct {
             needs.extend(closures.get(need).into_iter().flatten().cloned());
         }
-        let mut key = Key::new(FORMAT)
-            .with("arch", config.arch.as_bytes())
-            .with("prelude", crate::phase::PRELUDE)
-            .with("toolchain", identity.as_bytes())
-            .with("signed by", package_key.as_bytes());
-        key.add_folder(&port.recipe.folder)?;
+        let mut inputs = common.clone();
+        inputs.add_key("the recipe", |key| key.add_folder(&port.recipe.folder))?;
         if let Some(found) = &port.resolved {
-            key.add("version", port.recipe.version.as_bytes());
-            key.add("source", found.sha256.as_bytes());
-        }
-        workspace::hash(config, &port.recipe.workspace, &mut key)?;
-        if port.recipe.keys.iter().any(|name| name == "modules") {
-            let path = keys::modules(&config.config_dir)?;
-            key.add(
-                "modules",
-                &fs::read(&path).map_err(crate::Error::io(&path))?,
+            inputs.add(
+                "the source",
+                format!("{} {}", port.recipe.version, found.sha256),
             );
         }
-        for need in &direct {
-            key.add(need, found_keys.get(need).map_or(&[][..], String::as_bytes));
+        if !port.recipe.workspace.is_empty() {
+            inputs.add_key("the crates", |key| {
+                workspace::hash(config, &port.recipe.workspace, key)
+            })?;
         }
-        let key = key.finish();
+        if port.recipe.keys.iter().any(|name| name == "modules") {
+            let path = keys::modules(&config.config_dir)?;
+            let bytes = fs::read(&path).map_err(Error::io(&path))?;
+            inputs.add_key("the modules' key", |key| {
+                key.add("key", &bytes);
+                Ok(())
+            })?;
+        }
+        for need in &direct {
+            let key = found_keys.get(need).cloned().unwrap_or_default();
+            inputs.add(need, key);
+        }
+        let key = inputs.key();
         found_keys.insert(name.clone(), key.clone());
         closures.insert(name, needs.clone());
         let cached = cache::lookup(config, &key).is_some();
+        let why = if cached {
+            "its packages are in the cache".to_owned()
+        } else {
+            inputs.changes(config, &port.recipe.name)
+        };
         ports.push(PlannedPort {
             recipe: port.recipe,
             key,
             cached,
+            why,
+            inputs,
             needs,
             sysroot,
             resolved: port.resolved,

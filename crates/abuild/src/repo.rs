@@ -3,6 +3,7 @@
 use crate::config::{Config, SOURCE_DATE_EPOCH};
 use crate::error::{Error, Result};
 use crate::{cache, keys};
+use apk::archive::tar::Kind;
 use apk::index::Index;
 use apk::keys::KeyRing;
 use apk::package::Reader;
@@ -10,6 +11,8 @@ use apk::record::Record;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The file beside the index that says which packages, by the keys of their builds, the repository was filled with.
@@ -56,6 +59,49 @@ pub fn index(folder: &Path, config_dir: &Path, arch: &str) -> Result<usize> {
         })?;
     cache::write_atomically(&path, &bytes)?;
     Ok(count)
+}
+
+/// Copies a file of a package of the repository, `bin/toolbox` of toolbox say, to `target`. This is how a host gets at
+/// the static programs.
+///
+/// # Errors
+/// If there is no such package or file, or it cannot be read or written.
+pub fn extract(config: &Config, package: &str, file: &Path, target: &Path) -> Result<()> {
+    let folder = config.arch_repo();
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| package_name(name) == package)
+    };
+    let none = |what: &str| Error::Io {
+        path: folder.join(what),
+        cause: std::io::ErrorKind::NotFound.into(),
+    };
+    let path = packages_in(&folder)?.into_iter().find(named);
+    let path = path.ok_or_else(|| none(package))?;
+    let broken = |error: apk::package::PackageError| Error::Io {
+        path: path.clone(),
+        cause: std::io::Error::other(error),
+    };
+    let input = BufReader::new(File::open(&path).map_err(Error::io(&path))?);
+    let mut data = Reader::open(input, &KeyRing::default())
+        .and_then(Reader::data)
+        .map_err(broken)?;
+    while let Some(entry) = data.next_entry().map_err(broken)? {
+        if entry.path != file.as_os_str().as_bytes() || entry.kind != Kind::File {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        let collect = &mut |part: &[u8]| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        };
+        data.copy_file(&entry, collect).map_err(broken)?;
+        // Done with whole files, as a program that runs cannot be written to.
+        cache::write_atomically(target, &bytes)?;
+        let mode = fs::Permissions::from_mode(entry.mode & 0o777);
+        return fs::set_permissions(target, mode).map_err(Error::io(target));
+    }
+    Err(none(&format!("{package}: /{}", file.display())))
 }
 
 fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {

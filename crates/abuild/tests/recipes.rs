@@ -250,6 +250,15 @@ fn a_program_is_built_against_another_port() {
         .unwrap()
         .replace("pkgrel=0", "pkgrel=1");
     fs::write(&recipe, text).unwrap();
+    let plan = abuild::plan(&place.config, &[]).unwrap();
+    let why: Vec<&str> = plan.ports.iter().map(|port| port.why.as_str()).collect();
+    assert_eq!(
+        why,
+        [
+            "changed since it was last built: the recipe",
+            "changed since it was last built: greet"
+        ]
+    );
     assert_eq!(
         place.build(&[]).unwrap(),
         Outcome {
