@@ -118,6 +118,19 @@ impl Apt {
         .map(drop)
     }
 
+    /// Downloads from an address with the settings of the host's apt, its proxies among them.
+    pub(super) fn download_url(url: &str, target: &Path) -> Result<()> {
+        run(Command::new("/usr/lib/apt/apt-helper")
+            .args([
+                "-oAPT::Sandbox::User=root",
+                "-oAcquire::Retries=1",
+                "download-file",
+            ])
+            .arg(url)
+            .arg(target))
+        .map(drop)
+    }
+
     /// The settings for a suite, its lists being up to date. `kind` is deb or deb-src.
     fn suite(&self, suite: &str, kind: &str) -> Result<PathBuf> {
         let folder = self.folder.join(suite);
@@ -141,12 +154,21 @@ impl Apt {
             String::new()
         };
         let mut list = String::new();
-        if let Some(mirror) = mirrors.main {
-            list.push_str(&format!("{kind} {signed}{mirror} {suite} main\n"));
-        }
-        // Only the host's own release: of others the security suite need not exist.
-        if let Some(mirror) = mirrors.security.filter(|_| mirrors.codename == suite) {
-            list.push_str(&format!("{kind} {signed}{mirror} {suite}-security main\n"));
+        let mut add = |mirror: Option<&String>, suite: &str| {
+            if let Some(mirror) = mirror {
+                list.push_str(&format!("{kind} {signed}{mirror} {suite} main\n"));
+            }
+        };
+        if suite.ends_with("-security") {
+            add(mirrors.security.as_ref(), suite);
+        } else {
+            add(mirrors.main.as_ref(), suite);
+            // Only the host's own release: of others the security suite need not exist.
+            let security = mirrors.security.as_ref();
+            add(
+                security.filter(|_| mirrors.codename == suite),
+                &format!("{suite}-security"),
+            );
         }
         let at = folder.display();
         let text = format!(
@@ -158,6 +180,7 @@ impl Apt {
              Dir::Cache \"{at}/cache\";\n\
              APT::Sandbox::User \"root\";\n\
              Acquire::Retries \"1\";\n\
+             APT::Update::Error-Mode \"any\";\n\
              Acquire::Languages \"none\";\n"
         );
         for (path, text) in [

@@ -18,7 +18,7 @@ use apt::Apt;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// A source that was found, as the record of a build names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,7 +257,7 @@ impl Finder<'_> {
         }
         note(&format!("downloading {}", self.url));
         let path = place.path().join(&self.source.name);
-        match download(self.url, &path) {
+        match Apt::download_url(self.url, &path) {
             Ok(()) => {
                 let version = self.moves().then(|| self.recipe.version.clone());
                 let found = self.found(
@@ -271,8 +271,8 @@ impl Finder<'_> {
                 verify(self.recipe, &path, &[&self.source.name], Required::Stated)?;
                 self.keep(&path, found)
             }
-            Err(message) => {
-                tried.push(format!("{}: {message}", self.url));
+            Err(error) => {
+                tried.push(format!("{}: {error}", self.url));
                 Err(Error::Source {
                     port: self.recipe.name.clone(),
                     file: self.source.name.clone(),
@@ -416,36 +416,6 @@ fn upstream(version: &str) -> String {
     end.and_then(|end| version.get(..end))
         .unwrap_or(version)
         .to_owned()
-}
-
-/// Downloads with curl, which every Debian can have; what comes is verified by the caller.
-fn download(url: &str, target: &Path) -> Result<(), String> {
-    let output = Command::new("curl")
-        .args([
-            "--silent",
-            "--show-error",
-            "--fail",
-            "--location",
-            "--proto",
-            "=http,https,ftp",
-            "--connect-timeout",
-            "20",
-        ])
-        .arg("--output")
-        .arg(target)
-        .arg("--")
-        .arg(url)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("curl: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    Err(text
-        .lines()
-        .last()
-        .map_or_else(|| output.status.to_string(), str::to_owned))
 }
 
 #[cfg(test)]
