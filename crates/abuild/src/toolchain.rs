@@ -1,38 +1,36 @@
-//! The hardened toolchain, as `harden` states it, laid out for the sandbox at /toolchain.
+//! The compilers of a build: what goes into cache keys and into the sandbox's environment.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Where a build sees the sysroot.
 pub(crate) const SYSROOT: &str = "/sysroot";
 
-fn toolchain(config: &Config) -> Result<harden::Toolchain> {
-    let unknown = || Error::Program {
-        program: "harden".into(),
-        message: format!("no architecture is named {}", config.arch),
-    };
-    let arch = config.arch.parse::<harden::Arch>().map_err(|_| unknown())?;
-    Ok(harden::toolchain(arch, Path::new(SYSROOT)))
-}
+const COMPILER: &str = "/usr/bin/clang-19";
 
-/// What goes into cache keys: versions and flags.
-pub(crate) fn identity(config: &Config) -> Result<String> {
-    Ok(toolchain(config)?.identity)
+/// What goes into cache keys: the compiler's version.
+pub(crate) fn identity(_: &Config) -> Result<String> {
+    let failed = |message: String| Error::Program {
+        program: COMPILER.into(),
+        message,
+    };
+    let output = Command::new(COMPILER)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Writes the toolchain's files to a folder; gives the environment that goes with them.
-pub(crate) fn lay_out(config: &Config, folder: &Path) -> Result<Vec<(String, String)>> {
-    let toolchain = toolchain(config)?;
-    for (name, bytes, mode) in &toolchain.files {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        }
-        fs::write(&path, bytes).map_err(Error::io(&path))?;
-        fs::set_permissions(&path, Permissions::from_mode(*mode)).map_err(Error::io(&path))?;
-    }
-    Ok(toolchain.env)
+pub(crate) fn lay_out(config: &Config, _: &Path) -> Result<Vec<(String, String)>> {
+    let target = format!("{}-linux-musl", config.arch);
+    let compiler = format!("{COMPILER} --target={target} --sysroot={SYSROOT} -fuse-ld=lld");
+    Ok(vec![
+        ("CC".to_owned(), compiler),
+        ("AR".to_owned(), "/usr/bin/llvm-ar-19".to_owned()),
+        ("RANLIB".to_owned(), "/usr/bin/llvm-ranlib-19".to_owned()),
+    ])
 }

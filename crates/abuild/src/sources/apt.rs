@@ -278,13 +278,13 @@ pub(super) fn run(command: &mut Command) -> Result<Output> {
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned()
         + &String::from_utf8_lossy(&output.stdout);
-    let lines: Vec<&str> = text
+    let mut errors = text
         .lines()
         .map(str::trim)
-        .filter(|line| line.starts_with("E:"))
-        .collect();
-    let message = match lines.last().copied().or(text.lines().last()) {
-        Some(line) => line.strip_prefix("E: ").unwrap_or(line).to_owned(),
+        .filter(|line| line.starts_with("E:"));
+    // The first is the cause, those behind it what came of it.
+    let message = match errors.next().or(text.lines().last()) {
+        Some(line) => line.trim_start_matches("E: ").to_owned(),
         None => output.status.to_string(),
     };
     Err(Error::Program { program, message })
