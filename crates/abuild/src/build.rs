@@ -62,12 +62,7 @@ pub(crate) fn port(
         port: name,
         phase: "write",
     });
-    let packages = config.cached("packages");
-    fs::create_dir_all(&packages).map_err(Error::io(&packages))?;
-    let target = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(&packages)
-        .map_err(Error::io(&packages))?;
+    let target = work.folder("packages")?;
     let finished = Finished {
         config,
         recipe,
@@ -77,12 +72,12 @@ pub(crate) fn port(
         sysroot: &sysroot,
         sysroot_folder: &root,
     };
-    let files = package::write(&finished, target.path())?;
+    let files = package::write(&finished, &target)?;
     let entry = cache::Entry {
         files,
         sources: found,
     };
-    cache::store(config, &port.key, target, &entry)?;
+    cache::store(config, &port.key, &target, &entry)?;
     port.inputs.remember(config, name)
 }
 

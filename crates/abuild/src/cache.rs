@@ -79,23 +79,16 @@ pub(crate) fn lookup(config: &Config, key: &str) -> Option<Entry> {
         .then_some(entry)
 }
 
-/// Makes a folder of finished packages the entry of a key.
-pub(crate) fn store(
-    config: &Config,
-    key: &str,
-    built: tempfile::TempDir,
-    entry: &Entry,
-) -> Result<()> {
+/// Makes a folder of finished packages, somewhere in the cache, the entry of a key.
+pub(crate) fn store(config: &Config, key: &str, built: &Path, entry: &Entry) -> Result<()> {
     let target = folder(config, key);
     for (name, json) in [
         ("entry.json", serde_json::to_vec_pretty(entry)),
         ("sources.json", serde_json::to_vec_pretty(&entry.sources)),
     ] {
-        let path = built.path().join(name);
+        let path = built.join(name);
         fs::write(&path, json.unwrap_or_default()).map_err(Error::io(&path))?;
     }
-    fs::set_permissions(built.path(), Permissions::from_mode(0o755))
-        .map_err(Error::io(built.path()))?;
     // An incomplete entry may be in the way: somebody removed files from it.
     match fs::remove_dir_all(&target) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -103,29 +96,46 @@ pub(crate) fn store(
         }
         _ => {}
     }
-    fs::rename(built.path(), &target).map_err(Error::io(&target))?;
-    // Its folder is elsewhere now; there is nothing left to remove.
-    let _ = built.keep();
-    Ok(())
+    let packages = config.cached("packages");
+    fs::create_dir_all(&packages).map_err(Error::io(&packages))?;
+    fs::rename(built, &target).map_err(Error::io(&target))
 }
 
-/// A folder in the cache that goes when it is dropped, even if a build left folders in it that cannot be entered.
+/// A folder in the cache that goes when it is dropped, even if a build left folders in it that cannot be entered. One
+/// whose process was killed goes when the next is made.
 pub(crate) struct Work {
     folder: PathBuf,
+    _lock: Lock,
 }
 
 impl Work {
     /// Makes one for a port, below `work/`.
     pub(crate) fn new(config: &Config, port: &str) -> Result<Work> {
         let parent = config.cached("work");
+        // Held while a folder has no lock of its own yet, so that nobody takes it for one that was left behind.
+        let _all = Lock::wait(&config.cached("locks").join("work"))?;
         fs::create_dir_all(&parent).map_err(Error::io(&parent))?;
+        for entry in fs::read_dir(&parent).map_err(Error::io(&parent))? {
+            let left = entry.map_err(Error::io(&parent))?.path();
+            let file = File::open(left.join(".lock"));
+            let free = file.map_or(true, |file| {
+                rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            });
+            if free {
+                remove(&left);
+            }
+        }
         let folder = tempfile::Builder::new()
             .prefix(&format!("{port}-"))
             .tempdir_in(&parent)
             .map_err(Error::io(&parent))?
             .keep();
+        let lock = Lock::wait(&folder.join(".lock"))?;
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).map_err(Error::io(&folder))?;
-        Ok(Work { folder })
+        Ok(Work {
+            folder,
+            _lock: lock,
+        })
     }
 
     /// A new folder in it.
@@ -138,12 +148,15 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        if fs::remove_dir_all(&self.folder).is_ok() {
-            return;
-        }
-        open_up(&self.folder);
+        remove(&self.folder);
+    }
+}
+
+fn remove(folder: &Path) {
+    if fs::remove_dir_all(folder).is_err() {
+        open_up(folder);
         // What is left is in nobody's way, only on the disk.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

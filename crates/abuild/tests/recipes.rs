@@ -389,3 +389,48 @@ fn what_nobody_provides_is_named() {
     );
     assert!(place.failure("nobody").ends_with("no port is named nobody"));
 }
+
+#[test]
+fn what_a_killed_build_left_is_removed() {
+    let place = place("killed", &["greet", "hello"]);
+    let left = place.config.cache.join("work/greet-left");
+    fs::create_dir_all(left.join("src/deep")).unwrap();
+    fs::write(left.join(".lock"), "").unwrap();
+    fs::write(left.join("src/deep/file"), "x").unwrap();
+    let held = place.config.cache.join("work/held");
+    fs::create_dir_all(&held).unwrap();
+    let lock = File::create(held.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    place.build(&["hello"]).unwrap();
+    assert!(!left.exists() && held.exists());
+}
+
+#[test]
+fn a_package_that_was_altered_in_the_cache_is_not_built_upon() {
+    let place = place("altered", &["greet", "hello"]);
+    place.build(&["greet"]).unwrap();
+    let plan = abuild::plan(&place.config, &["greet".to_owned()]).unwrap();
+    let dev = abuild::packages(&place.config, &plan)
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("greet-dev"))
+        .unwrap();
+    let mut bytes = fs::read(&dev).unwrap();
+    let middle = bytes.len() * 3 / 4;
+    bytes[middle] ^= 1;
+    fs::write(&dev, bytes).unwrap();
+    let message = place.build(&["hello"]).unwrap_err().to_string();
+    assert!(message.starts_with(&dev.display().to_string()), "{message}");
+}
+
+#[test]
+fn a_file_comes_out_of_a_package() {
+    let place = place("extract", &["greet"]);
+    place.build(&[]).unwrap();
+    let target = place.folder.path().join("bin/library");
+    let library = Path::new("usr/lib/libgreet.so.1.2.3");
+    abuild::extract(&place.config, "greet", library, &target).unwrap();
+    assert!(fs::read(&target).unwrap().starts_with(b"\x7fELF"));
+    let none = abuild::extract(&place.config, "greet", Path::new("no"), &target).unwrap_err();
+    assert!(none.to_string().contains("greet: /no"), "{none}");
+    abuild::extract(&place.config, "nobody", library, &target).unwrap_err();
+}
