@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every port is built with, where there is a port of that name: Alpine's build-base. A port that needs no C
-/// library, a kernel say, opts out by the option `!libc`, and is not built again when these are.
+/// library, a kernel say, opts out by the option `!libc`, and is not built again when these are. One that is the same
+/// for every architecture compiles nothing.
 const BASE: [&str; 2] = ["musl-dev", "fortify-headers"];
 
 /// A recipe, with the source that its version follows.
@@ -157,7 +158,7 @@ impl Graph {
     }
 
     fn has_base(&self, name: &str) -> bool {
-        let opted_out = |port: &Port| port.recipe.has_option("!libc");
+        let opted_out = |port: &Port| port.recipe.has_option("!libc") || port.recipe.is_noarch();
         !self.bootstrap.contains(name) && !self.ports.get(name).is_some_and(opted_out)
     }
 

@@ -147,7 +147,7 @@ fn a_library_is_split_traced_and_signed() {
         Outcome {
             ports: 1,
             built: 1,
-            packages: 5
+            packages: 6
         }
     );
 
@@ -187,6 +187,11 @@ fn a_library_is_split_traced_and_signed() {
     assert!(names(&entries).contains(&"usr/lib/libgreet.so".to_owned()));
     assert!(names(&entries).contains(&"usr/include/greet.h".to_owned()));
 
+    let (dbg, entries) = place.package("greet-dbg-1.2.3-r0.apk");
+    assert_eq!(dbg.info.provides.len() + dbg.info.depends.len(), 0);
+    let symbols = "usr/lib/debug/usr/lib/libgreet.so.1.2.3.debug";
+    assert_eq!(names(&entries).last().unwrap(), symbols);
+
     let (doc, entries) = place.package("greet-doc-1.2.3-r0.apk");
     assert_eq!(words(&doc.info.install_if), ["greet=1.2.3-r0", "docs"]);
     assert!(names(&entries).contains(&"usr/share/man/man3/greet.3.gz".to_owned()));
@@ -219,7 +224,7 @@ fn a_program_is_built_against_another_port() {
         Outcome {
             ports: 2,
             built: 2,
-            packages: 6
+            packages: 7
         }
     );
     assert_eq!(
@@ -264,7 +269,7 @@ fn a_program_is_built_against_another_port() {
         Outcome {
             ports: 2,
             built: 2,
-            packages: 6
+            packages: 7
         }
     );
     assert!(

@@ -14,7 +14,7 @@ use crate::recipe::{Recipe, Variables};
 use crate::sysroot::Sysroot;
 use apk::archive::tar;
 use apk::dependency::Dependency;
-use apk::package::{Contents, PkgInfo, Script};
+use apk::package::{Contents, PackageError, PkgInfo, Script};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -60,11 +60,28 @@ pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String
     }
     // Before the symbols go: some of what is audited is read from them.
     audit::audit(finished.recipe, &trees)?;
+    let debug = finished
+        .recipe
+        .subpackages
+        .iter()
+        .find(|package| package.function == "dbg");
+    let debug = debug.map(|package| finished.folder.join(&package.name));
+    if !finished.recipe.has_option("!strip") {
+        for tree in trees
+            .iter()
+            .filter(|tree| Some(&tree.root) != debug.as_ref())
+        {
+            strip::strip(tree, debug.as_deref())?;
+        }
+    }
+    if let Some(tree) = trees
+        .iter_mut()
+        .find(|tree| Some(&tree.root) == debug.as_ref())
+    {
+        *tree = Tree::read(&finished.recipe.name, &tree.root)?;
+    }
     let mut traced = Vec::new();
     for tree in &trees {
-        if !finished.recipe.has_option("!strip") {
-            strip::strip(tree)?;
-        }
         traced.push(trace::trace(&finished.recipe.name, tree)?);
     }
     let key = keys::packages(&finished.config.config_dir)?;
@@ -80,7 +97,13 @@ pub(crate) fn write(finished: &Finished<'_>, target: &Path) -> Result<Vec<String
         let path = target.join(&file);
         let contents: Vec<Contents> = tree.nodes.iter().map(|node| contents(tree, node)).collect();
         let mut out = BufWriter::new(File::create(&path).map_err(Error::io(&path))?);
-        let failed = |error: apk::package::PackageError| finished.wrong(format!("{file}: {error}"));
+        let failed = |error: PackageError| match error {
+            PackageError::Read(cause) => Error::Io {
+                path: path.clone(),
+                cause,
+            },
+            error => finished.wrong(format!("{file}: {error}")),
+        };
         apk::package::write(
             &mut out,
             &mut info,

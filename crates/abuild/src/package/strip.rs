@@ -6,14 +6,19 @@ use crate::error::{Error, Result};
 use std::fs::{self, File, Permissions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PROGRAM: &str = "llvm-strip-19";
+const STRIP: &str = "llvm-strip-19";
+const OBJCOPY: &str = "llvm-objcopy-19";
+
+/// Where debuggers look for what was stripped off a file of the same path; the same on every distribution.
+pub(super) const DEBUG: &str = "usr/lib/debug";
 
 /// Strips every program, shared object and static library of a package; kernel modules and object files stay as they
-/// are.
-pub(super) fn strip(tree: &Tree) -> Result<()> {
+/// are. What was stripped off programs and shared objects goes below `debug`, the root of the -dbg package, if there
+/// is one.
+pub(super) fn strip(tree: &Tree, debug: Option<&Path>) -> Result<()> {
     for node in tree.files() {
         let path = tree.on_disk(node);
         let mut start = [0; 8];
@@ -23,13 +28,20 @@ pub(super) fn strip(tree: &Tree) -> Result<()> {
         let start = start.get(..length).unwrap_or_default();
         if start == b"!<arch>\n" {
             // Compilers need the symbols of an archive, but nobody its debugging information.
-            run(&path, "--strip-debug", node.mode)?;
+            run(STRIP, &["--strip-debug"], &path, node.mode)?;
         } else if elf::is_elf(start) {
             let bytes = fs::read(&path).map_err(Error::io(&path))?;
             // What cannot be read is for the audit and the tracing to complain about.
             match elf::read(&bytes) {
                 Ok(Some(elf)) if elf.kind != elf::Kind::Relocatable => {
-                    run(&path, "--strip-all", node.mode)?
+                    let kept = debug
+                        .map(|root| keep(root, &node.path, &path))
+                        .transpose()?;
+                    run(STRIP, &["--strip-all"], &path, node.mode)?;
+                    if let Some(kept) = kept {
+                        let link = format!("--add-gnu-debuglink={}", kept.display());
+                        run(OBJCOPY, &[&link], &path, node.mode)?;
+                    }
                 }
                 _ => {}
             }
@@ -38,14 +50,28 @@ pub(super) fn strip(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn run(path: &Path, how: &str, mode: u32) -> Result<()> {
+/// Copies what debuggers need of a file; gives the copy's path.
+fn keep(root: &Path, name: &Path, path: &Path) -> Result<PathBuf> {
+    let mut kept = root.join(DEBUG).join(name).into_os_string();
+    kept.push(".debug");
+    let kept = PathBuf::from(kept);
+    if let Some(folder) = kept.parent() {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    fs::copy(path, &kept).map_err(Error::io(&kept))?;
+    run(OBJCOPY, &["--only-keep-debug"], &kept, 0o644)?;
+    Ok(kept)
+}
+
+/// Runs a program that changes a file in place.
+fn run(program: &str, options: &[&str], path: &Path, mode: u32) -> Result<()> {
     let failed = |message: String| Error::Program {
-        program: PROGRAM.into(),
+        program: program.into(),
         message,
     };
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(Error::io(path))?;
-    let output = Command::new(PROGRAM)
-        .arg(how)
+    let output = Command::new(program)
+        .args(options)
         .arg("--")
         .arg(path)
         .stdin(Stdio::null())

@@ -66,6 +66,12 @@ _amove_any() {
 	done
 }
 
+# Its files come when the others are stripped.
+default_dbg() {
+	pkgdesc="$pkgdesc (debug symbols)"
+	depends=
+}
+
 default_dev() {
 	local _lib _file
 	pkgdesc="$pkgdesc (development files)"

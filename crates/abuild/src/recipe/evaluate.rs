@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// The split functions that a recipe need not define; see `phase/prelude.sh`.
 pub(crate) const DEFAULT_SPLITS: &[&str] = &[
-    "dev", "doc", "openrc", "static", "libs", "lang", "bashcomp", "zshcomp", "fishcomp",
+    "dbg", "dev", "doc", "openrc", "static", "libs", "lang", "bashcomp", "zshcomp", "fishcomp",
 ];
 
 /// Reads the recipe in `folder`. With `version`, `pkgver` is that, whatever the file says.
