@@ -129,7 +129,8 @@ fn checksum(file: &mut File) -> io::Result<(String, u64)> {
     Ok((encoding::hex(context.finish().as_ref()), size))
 }
 
-#[cfg(all(test, feature = "sign"))]
+#[cfg(test)]
+#[cfg(feature = "sign")]
 mod tests {
     use super::super::{Reader, for_each_file};
     use super::*;

@@ -51,7 +51,6 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
                 "--log-level",
                 "error",
                 "check",
-                "--disable-fetch",
                 "licenses",
                 "bans",
                 "sources",
