@@ -73,7 +73,10 @@ impl Installed {
     /// The paths of all its files.
     pub fn paths(&self) -> impl Iterator<Item = (PathBuf, &OwnedFile)> {
         self.folders.iter().flat_map(|folder| {
-            folder.files.iter().map(|file| (join(&folder.path, &file.name), file))
+            folder
+                .files
+                .iter()
+                .map(|file| (join(&folder.path, &file.name), file))
         })
     }
 }
@@ -122,7 +125,9 @@ impl Database {
         let triggers = read_optional(fs, TRIGGERS)?;
         for line in String::from_utf8_lossy(&triggers).lines() {
             if let Some((identity, patterns)) = line.split_once(' ')
-                && let Some(package) = packages.iter_mut().find(|p| p.record.identity.to_string() == identity)
+                && let Some(package) = packages
+                    .iter_mut()
+                    .find(|p| p.record.identity.to_string() == identity)
             {
                 package.triggers = patterns.split_whitespace().map(str::to_owned).collect();
             }
@@ -132,26 +137,41 @@ impl Database {
             bytes = read_optional(fs, OLD_SCRIPTS)?;
         } else {
             let mut plain = Vec::new();
-            let io = |source| DatabaseError::Io { file: SCRIPTS.to_owned(), source };
-            flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(io)?;
+            let io = |source| DatabaseError::Io {
+                file: SCRIPTS.to_owned(),
+                source,
+            };
+            flate2::read::MultiGzDecoder::new(bytes.as_slice())
+                .read_to_end(&mut plain)
+                .map_err(io)?;
             bytes = plain;
         }
-        read_scripts(&bytes, &mut packages).map_err(|source| DatabaseError::Io { file: SCRIPTS.to_owned(), source })?;
+        read_scripts(&bytes, &mut packages).map_err(|source| DatabaseError::Io {
+            file: SCRIPTS.to_owned(),
+            source,
+        })?;
         let world = read_optional(fs, WORLD)?;
         let mut wanted = Vec::new();
         for (number, line) in (1..).zip(String::from_utf8_lossy(&world).lines()) {
-            wanted.extend(Dependency::parse_list(line).map_err(|error| DatabaseError::Line {
-                file: WORLD,
-                line: number,
-                what: error.to_string(),
-            })?);
+            wanted.extend(
+                Dependency::parse_list(line).map_err(|error| DatabaseError::Line {
+                    file: WORLD,
+                    line: number,
+                    what: error.to_string(),
+                })?,
+            );
         }
-        Ok(Database { packages, world: wanted })
+        Ok(Database {
+            packages,
+            world: wanted,
+        })
     }
 
     /// The package of that name.
     pub fn get(&self, name: &str) -> Option<&Installed> {
-        self.packages.iter().find(|package| package.record.name == name)
+        self.packages
+            .iter()
+            .find(|package| package.record.name == name)
     }
 
     /// Which package owns each file.
@@ -171,13 +191,23 @@ impl Database {
         for package in &self.packages {
             package.write(&mut bytes);
             if !package.triggers.is_empty() {
-                let _ = writeln!(triggers, "{} {}", package.record.identity, package.triggers.join(" "));
+                let _ = writeln!(
+                    triggers,
+                    "{} {}",
+                    package.record.identity,
+                    package.triggers.join(" ")
+                );
             }
         }
         for wanted in &self.world {
             let _ = writeln!(text, "{wanted}");
         }
-        let io = |file: &'static str| move |source| DatabaseError::Io { file: file.to_owned(), source };
+        let io = |file: &'static str| {
+            move |source| DatabaseError::Io {
+                file: file.to_owned(),
+                source,
+            }
+        };
         let scripts = self.scripts_archive().map_err(io(SCRIPTS))?;
         for (file, bytes) in [
             (SCRIPTS, scripts.as_slice()),
@@ -192,12 +222,19 @@ impl Database {
 
     fn scripts_archive(&self) -> io::Result<Vec<u8>> {
         use crate::archive::tar::{Entry, Kind, Writer};
-        let gz = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::best());
+        let gz = flate2::GzBuilder::new()
+            .mtime(0)
+            .write(Vec::new(), flate2::Compression::best());
         let mut tar = Writer::new(gz);
         for package in &self.packages {
             for (script, text) in &package.scripts {
                 let record = &package.record;
-                let name = format!("{}.X1{}.{}", record.full_name(), record.identity.hex(), script.name());
+                let name = format!(
+                    "{}.X1{}.{}",
+                    record.full_name(),
+                    record.identity.hex(),
+                    script.name()
+                );
                 let mut entry = Entry::new(name, Kind::File, 0o755);
                 entry.size = text.len() as u64;
                 entry.mtime = record.build_time.unwrap_or(0);
@@ -235,7 +272,10 @@ fn read_optional(fs: &dyn FileSystem, file: &'static str) -> Result<Vec<u8>, Dat
     match fs.read(Path::new(file)) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(DatabaseError::Io { file: file.to_owned(), source }),
+        Err(source) => Err(DatabaseError::Io {
+            file: file.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -246,21 +286,38 @@ fn read_scripts(bytes: &[u8], packages: &mut [Installed]) -> io::Result<()> {
         let mut text = Vec::new();
         tar.read_to_end(&mut text)?;
         // NAME-VERSION.X1HEX.SCRIPT, or Q1BASE64 from apk-tools 2
-        let Some((rest, script)) = name.rsplit_once('.') else { continue };
-        let (Some(script), Some((_, id))) = (Script::parse(script), rest.rsplit_once('.')) else { continue };
+        let Some((rest, script)) = name.rsplit_once('.') else {
+            continue;
+        };
+        let (Some(script), Some((_, id))) = (Script::parse(script), rest.rsplit_once('.')) else {
+            continue;
+        };
         let identity = match id.strip_prefix("X1") {
-            Some(hex) => encoding::from_hex(hex.as_bytes()).and_then(|bytes| Identity::from_bytes(&bytes)),
+            Some(hex) => {
+                encoding::from_hex(hex.as_bytes()).and_then(|bytes| Identity::from_bytes(&bytes))
+            }
             None => Identity::parse(id),
         };
-        if let Some(package) = packages.iter_mut().find(|p| Some(p.record.identity) == identity) {
+        if let Some(package) = packages
+            .iter_mut()
+            .find(|p| Some(p.record.identity) == identity)
+        {
             package.scripts.push((script, text));
         }
     }
     Ok(())
 }
 
-const FOLDER: Acl = Acl { uid: 0, gid: 0, mode: 0o755 };
-const FILE: Acl = Acl { uid: 0, gid: 0, mode: 0o644 };
+const FOLDER: Acl = Acl {
+    uid: 0,
+    gid: 0,
+    mode: 0o755,
+};
+const FILE: Acl = Acl {
+    uid: 0,
+    gid: 0,
+    mode: 0o644,
+};
 
 impl Installed {
     fn write(&self, out: &mut Vec<u8>) {
@@ -281,7 +338,9 @@ impl Installed {
         out.extend_from_slice(text.as_bytes());
         let acl = |out: &mut Vec<u8>, field: char, acl: Acl, usual: Acl| {
             if acl != usual {
-                out.extend_from_slice(format!("{field}:{}:{}:{:o}\n", acl.uid, acl.gid, acl.mode).as_bytes());
+                out.extend_from_slice(
+                    format!("{field}:{}:{}:{:o}\n", acl.uid, acl.gid, acl.mode).as_bytes(),
+                );
             }
         };
         for folder in &self.folders {
@@ -307,7 +366,11 @@ fn parse(bytes: &[u8]) -> Result<Vec<Installed>, DatabaseError> {
             packages.extend(current.take());
             continue;
         }
-        let bad = |what: &str| DatabaseError::Line { file: INSTALLED, line: number, what: what.to_owned() };
+        let bad = |what: &str| DatabaseError::Line {
+            file: INSTALLED,
+            line: number,
+            what: what.to_owned(),
+        };
         let (Some(field), Some(b':')) = (line.first(), line.get(1)) else {
             return Err(bad("no field and value"));
         };
@@ -323,24 +386,43 @@ fn parse(bytes: &[u8]) -> Result<Vec<Installed>, DatabaseError> {
         });
         let folder = package.folders.last_mut();
         match (field, folder) {
-            (b'F', _) => package.folders.push(OwnedFolder { path: value.to_vec(), acl: FOLDER, files: Vec::new() }),
-            (b'M', Some(folder)) => folder.acl = parse_acl(&text()).ok_or_else(|| bad("no owner and mode"))?,
+            (b'F', _) => package.folders.push(OwnedFolder {
+                path: value.to_vec(),
+                acl: FOLDER,
+                files: Vec::new(),
+            }),
+            (b'M', Some(folder)) => {
+                folder.acl = parse_acl(&text()).ok_or_else(|| bad("no owner and mode"))?
+            }
             (b'R', Some(folder)) => {
-                folder.files.push(OwnedFile { name: value.to_vec(), acl: FILE, hash: None });
+                folder.files.push(OwnedFile {
+                    name: value.to_vec(),
+                    acl: FILE,
+                    hash: None,
+                });
             }
             (b'a', Some(folder)) => {
-                let file = folder.files.last_mut().ok_or_else(|| bad("an owner before its file"))?;
+                let file = folder
+                    .files
+                    .last_mut()
+                    .ok_or_else(|| bad("an owner before its file"))?;
                 file.acl = parse_acl(&text()).ok_or_else(|| bad("no owner and mode"))?;
             }
             (b'Z', Some(folder)) => {
-                let file = folder.files.last_mut().ok_or_else(|| bad("a checksum before its file"))?;
+                let file = folder
+                    .files
+                    .last_mut()
+                    .ok_or_else(|| bad("a checksum before its file"))?;
                 file.hash = text().strip_prefix("Q1").and_then(encoding::from_base64);
             }
             (b'M' | b'R' | b'a' | b'Z', None) => return Err(bad("a file before its folder")),
             (b's', _) => package.tag = Some(text()),
             (b'f', _) => package.flags = text(),
             (field, _) => {
-                package.record.take(char::from(*field), &text()).map_err(|what| bad(&what))?;
+                package
+                    .record
+                    .take(char::from(*field), &text())
+                    .map_err(|what| bad(&what))?;
             }
         }
     }
@@ -370,12 +452,20 @@ mod tests {
         packages[0].write(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), TEXT);
         let paths: Vec<_> = packages[0].paths().map(|(path, _)| path).collect();
-        assert_eq!(paths, [PathBuf::from("etc/shadow"), PathBuf::from("usr/a b")]);
+        assert_eq!(
+            paths,
+            [PathBuf::from("etc/shadow"), PathBuf::from("usr/a b")]
+        );
     }
 
     #[test]
     fn impossible_lines_are_named() {
-        for (text, number) in [("P:x\nR:file\n", 2), ("P:x\nF:a\nM:x\n", 3), ("nonsense\n", 1), ("P:x\nF:a\nZ:Q1aa\n", 3)] {
+        for (text, number) in [
+            ("P:x\nR:file\n", 2),
+            ("P:x\nF:a\nM:x\n", 3),
+            ("nonsense\n", 1),
+            ("P:x\nF:a\nZ:Q1aa\n", 3),
+        ] {
             match parse(text.as_bytes()) {
                 Err(DatabaseError::Line { line, .. }) => assert_eq!(line, number, "{text}"),
                 other => panic!("{text}: {other:?}"),
@@ -393,7 +483,10 @@ mod tests {
         let mut packages = parse(TEXT.as_bytes()).unwrap();
         packages[0].scripts = vec![(Script::Trigger, b"#!/bin/sh\n".to_vec())];
         packages[0].triggers = vec!["/usr/*".into()];
-        let database = Database { packages, world: Dependency::parse_list("x y>1").unwrap() };
+        let database = Database {
+            packages,
+            world: Dependency::parse_list("x y>1").unwrap(),
+        };
         database.write(&root).unwrap();
         assert_eq!(Database::read(&root).unwrap(), database);
     }

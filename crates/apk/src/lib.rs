@@ -1,6 +1,9 @@
 //! The package manager: a library, and the `apk` command on top of it.
 
 pub mod archive;
+pub mod commit;
+#[cfg(test)]
+mod commit_tests;
 pub mod database;
 pub mod dependency;
 pub mod encoding;

@@ -77,14 +77,27 @@ struct Solver<'a> {
 }
 
 /// The candidates that fulfil the world, by number, dependencies first.
-pub fn solve(world: &[Dependency], candidates: &[Candidate], wishes: &Wishes) -> Result<Vec<usize>, Unsolvable> {
+pub fn solve(
+    world: &[Dependency],
+    candidates: &[Candidate],
+    wishes: &Wishes,
+) -> Result<Vec<usize>, Unsolvable> {
     let mut providers: HashMap<&str, Vec<(usize, Option<Version>)>> = HashMap::new();
     for (at, candidate) in candidates.iter().enumerate() {
         let record = &candidate.record;
-        providers.entry(&record.name).or_default().push((at, Some(record.version.clone())));
+        providers
+            .entry(&record.name)
+            .or_default()
+            .push((at, Some(record.version.clone())));
         for provided in &record.provides {
-            let version = provided.version.as_ref().map(|(_, version)| version.clone());
-            providers.entry(&provided.name).or_default().push((at, version));
+            let version = provided
+                .version
+                .as_ref()
+                .map(|(_, version)| version.clone());
+            providers
+                .entry(&provided.name)
+                .or_default()
+                .push((at, version));
         }
     }
     let mut solver = Solver {
@@ -94,12 +107,20 @@ pub fn solve(world: &[Dependency], candidates: &[Candidate], wishes: &Wishes) ->
         requirements: Vec::new(),
         chosen: Vec::new(),
         choices: Vec::new(),
-        names: world.iter().filter(|wanted| !wanted.conflict).map(|wanted| wanted.name.clone()).collect(),
+        names: world
+            .iter()
+            .filter(|wanted| !wanted.conflict)
+            .map(|wanted| wanted.name.clone())
+            .collect(),
         deepest: (0, String::new()),
     };
     for wanted in world {
         let by = format!("world[{wanted}]");
-        solver.requirements.push(Requirement { dependency: wanted.clone(), by, tag: wanted.tag.clone() });
+        solver.requirements.push(Requirement {
+            dependency: wanted.clone(),
+            by,
+            tag: wanted.tag.clone(),
+        });
     }
     solver.run()?;
     Ok(solver.in_order())
@@ -119,7 +140,12 @@ impl Solver<'_> {
                     Met::By(options) => options,
                 };
                 let (requirements, chosen) = (self.requirements.len(), self.chosen.len());
-                self.choices.push(Choice { at, options, requirements, chosen });
+                self.choices.push(Choice {
+                    at,
+                    options,
+                    requirements,
+                    chosen,
+                });
                 match self.next_option(&mut patience)? {
                     Some(next) => at = next,
                     None => return Err(Unsolvable(self.deepest.1.clone())),
@@ -135,7 +161,9 @@ impl Solver<'_> {
     /// Takes the next option of the latest choice that has one. Returns the requirement to go on with.
     fn next_option(&mut self, patience: &mut u32) -> Result<Option<usize>, Unsolvable> {
         loop {
-            let Some(choice) = self.choices.last_mut() else { return Ok(None) };
+            let Some(choice) = self.choices.last_mut() else {
+                return Ok(None);
+            };
             let (at, requirements, chosen) = (choice.at, choice.requirements, choice.chosen);
             let option = (!choice.options.is_empty()).then(|| choice.options.remove(0));
             self.requirements.truncate(requirements);
@@ -157,41 +185,72 @@ impl Solver<'_> {
 
     fn choose(&mut self, option: usize) {
         self.chosen.push(option);
-        let Some(candidate) = self.candidates.get(option) else { return };
+        let Some(candidate) = self.candidates.get(option) else {
+            return;
+        };
         let by = candidate.record.full_name();
         for dependency in &candidate.record.depends {
             let by = format!("{by}[{dependency}]");
-            self.requirements.push(Requirement { dependency: dependency.clone(), by, tag: None });
+            self.requirements.push(Requirement {
+                dependency: dependency.clone(),
+                by,
+                tag: None,
+            });
         }
     }
 
     /// The version under which a candidate provides a name; the outer `None`: it does not.
     fn provided(&self, candidate: usize, name: &str) -> Option<Option<&Version>> {
-        let found = self.providers.get(name)?.iter().find(|(at, _)| *at == candidate)?;
+        let found = self
+            .providers
+            .get(name)?
+            .iter()
+            .find(|(at, _)| *at == candidate)?;
         Some(found.1.as_ref())
     }
 
     fn satisfies(&self, candidate: usize, dependency: &Dependency) -> bool {
         if let Some((crate::dependency::Operator::Identity, wanted)) = &dependency.version {
-            let record = self.candidates.get(candidate).map(|candidate| &candidate.record);
-            return record.is_some_and(|r| r.name == dependency.name && r.identity.to_string() == wanted.as_str());
+            let record = self
+                .candidates
+                .get(candidate)
+                .map(|candidate| &candidate.record);
+            return record.is_some_and(|r| {
+                r.name == dependency.name && r.identity.to_string() == wanted.as_str()
+            });
         }
-        self.provided(candidate, &dependency.name).is_some_and(|version| dependency.accepts(version))
+        self.provided(candidate, &dependency.name)
+            .is_some_and(|version| dependency.accepts(version))
     }
 
     fn options(&self, at: usize) -> Met {
-        let Some(requirement) = self.requirements.get(at) else { return Met::Already };
+        let Some(requirement) = self.requirements.get(at) else {
+            return Met::Already;
+        };
         let dependency = &requirement.dependency;
         if dependency.conflict {
             // A package never conflicts with itself.
             let owner = self.owner(requirement);
-            let broken = self.chosen.iter().any(|chosen| Some(*chosen) != owner && self.satisfies(*chosen, dependency));
-            return if broken { Met::By(Vec::new()) } else { Met::Already };
+            let broken = self
+                .chosen
+                .iter()
+                .any(|chosen| Some(*chosen) != owner && self.satisfies(*chosen, dependency));
+            return if broken {
+                Met::By(Vec::new())
+            } else {
+                Met::Already
+            };
         }
-        if self.chosen.iter().any(|chosen| self.satisfies(*chosen, dependency)) {
+        if self
+            .chosen
+            .iter()
+            .any(|chosen| self.satisfies(*chosen, dependency))
+        {
             return Met::Already;
         }
-        let Some(providers) = self.providers.get(dependency.name.as_str()) else { return Met::By(Vec::new()) };
+        let Some(providers) = self.providers.get(dependency.name.as_str()) else {
+            return Met::By(Vec::new());
+        };
         let mut options: Vec<(usize, Option<&Version>)> = providers
             .iter()
             .filter(|(candidate, version)| {
@@ -201,36 +260,60 @@ impl Solver<'_> {
             })
             .map(|(candidate, version)| (*candidate, version.as_ref()))
             .collect();
-        options.sort_by(|a, b| self.preference(b, dependency).cmp(&self.preference(a, dependency)));
+        options.sort_by(|a, b| {
+            self.preference(b, dependency)
+                .cmp(&self.preference(a, dependency))
+        });
         options.dedup_by_key(|option| option.0);
-        Met::By(options.into_iter().map(|(candidate, _)| candidate).collect())
+        Met::By(
+            options
+                .into_iter()
+                .map(|(candidate, _)| candidate)
+                .collect(),
+        )
     }
 
     fn owner(&self, requirement: &Requirement) -> Option<usize> {
         let name = requirement.by.split('[').next()?;
-        self.chosen
-            .iter()
-            .copied()
-            .find(|chosen| self.candidates.get(*chosen).is_some_and(|candidate| candidate.record.full_name() == name))
+        self.chosen.iter().copied().find(|chosen| {
+            self.candidates
+                .get(*chosen)
+                .is_some_and(|candidate| candidate.record.full_name() == name)
+        })
     }
 
     /// A name without a version is only taken from a package that is wanted anyway, or says how it ranks.
-    fn may_be_chosen(&self, candidate: usize, version: Option<&Version>, requirement: &Requirement) -> bool {
-        let Some(candidate) = self.candidates.get(candidate) else { return false };
+    fn may_be_chosen(
+        &self,
+        candidate: usize,
+        version: Option<&Version>,
+        requirement: &Requirement,
+    ) -> bool {
+        let Some(candidate) = self.candidates.get(candidate) else {
+            return false;
+        };
         let record = &candidate.record;
         if record.unknown_field.is_some() {
             return false;
         }
         if let Some(tags) = &candidate.tags {
             let pinned = self.requirements.iter().any(|other| {
-                other.dependency.name == record.name && other.tag.as_ref().is_some_and(|tag| tags.contains(tag))
+                other.dependency.name == record.name
+                    && other.tag.as_ref().is_some_and(|tag| tags.contains(tag))
             });
-            let allowed = requirement.tag.as_ref().is_some_and(|tag| tags.contains(tag)) || pinned;
+            let allowed = requirement
+                .tag
+                .as_ref()
+                .is_some_and(|tag| tags.contains(tag))
+                || pinned;
             if !allowed && !candidate.installed {
                 return false;
             }
         }
-        version.is_some() || record.provider_priority.is_some() || candidate.installed || self.names.contains(&record.name)
+        version.is_some()
+            || record.provider_priority.is_some()
+            || candidate.installed
+            || self.names.contains(&record.name)
     }
 
     /// What was chosen already that this candidate cannot stand beside.
@@ -242,17 +325,35 @@ impl Solver<'_> {
                 return Some(*chosen);
             }
             // Who provides a name with a version owns it.
-            for provided in candidate.record.provides.iter().filter(|provided| provided.version.is_some()) {
-                if self.provided(*chosen, &provided.name).is_some_and(|version| version.is_some()) {
+            for provided in candidate
+                .record
+                .provides
+                .iter()
+                .filter(|provided| provided.version.is_some())
+            {
+                if self
+                    .provided(*chosen, &provided.name)
+                    .is_some_and(|version| version.is_some())
+                {
                     return Some(*chosen);
                 }
             }
-            for provided in other.record.provides.iter().filter(|provided| provided.version.is_some()) {
+            for provided in other
+                .record
+                .provides
+                .iter()
+                .filter(|provided| provided.version.is_some())
+            {
                 if provided.name == candidate.record.name {
                     return Some(*chosen);
                 }
             }
-            if candidate.record.depends.iter().any(|d| d.conflict && self.satisfies(*chosen, d)) {
+            if candidate
+                .record
+                .depends
+                .iter()
+                .any(|d| d.conflict && self.satisfies(*chosen, d))
+            {
                 return Some(*chosen);
             }
         }
@@ -260,11 +361,14 @@ impl Solver<'_> {
         for requirement in &self.requirements {
             let dependency = &requirement.dependency;
             if dependency.conflict {
-                let own = requirement.by.split('[').next() == Some(candidate.record.full_name().as_str());
+                let own =
+                    requirement.by.split('[').next() == Some(candidate.record.full_name().as_str());
                 if !own && self.satisfies(option, dependency) {
                     return Some(option);
                 }
-            } else if dependency.name == candidate.record.name && !self.satisfies(option, dependency) {
+            } else if dependency.name == candidate.record.name
+                && !self.satisfies(option, dependency)
+            {
                 return Some(option);
             }
         }
@@ -277,23 +381,44 @@ impl Solver<'_> {
         &self,
         option: &(usize, Option<&'b Version>),
         dependency: &Dependency,
-    ) -> (bool, bool, bool, Option<&'b Version>, Option<Version>, u32, bool, Reverse<usize>) {
+    ) -> (
+        bool,
+        bool,
+        bool,
+        Option<&'b Version>,
+        Option<Version>,
+        u32,
+        bool,
+        Reverse<usize>,
+    ) {
         let Some(candidate) = self.candidates.get(option.0) else {
             return (false, false, false, None, None, 0, false, Reverse(0));
         };
         let record = &candidate.record;
-        let upgrading = self.wishes.upgrade || self.wishes.latest || self.wishes.upgrade_names.contains(&record.name);
+        let upgrading = self.wishes.upgrade
+            || self.wishes.latest
+            || self.wishes.upgrade_names.contains(&record.name);
         let available = self.wishes.available && !candidate.repositories.is_empty();
         let wanted = self.names.contains(&record.name);
         (
             wanted,
             available,
             candidate.installed && !upgrading && !self.wishes.available,
-            if record.name == dependency.name { Some(option.1).flatten() } else { option.1 },
+            if record.name == dependency.name {
+                Some(option.1).flatten()
+            } else {
+                option.1
+            },
             Some(record.version.clone()),
             record.provider_priority.unwrap_or(0),
             candidate.installed,
-            Reverse(candidate.repositories.first().copied().unwrap_or(usize::MAX)),
+            Reverse(
+                candidate
+                    .repositories
+                    .first()
+                    .copied()
+                    .unwrap_or(usize::MAX),
+            ),
         )
     }
 
@@ -305,9 +430,16 @@ impl Solver<'_> {
             if conditions.is_empty() || self.chosen.contains(&at) {
                 continue;
             }
-            let named = |chosen: &usize| self.candidates.get(*chosen).is_some_and(|c| c.record.name == record.name);
+            let named = |chosen: &usize| {
+                self.candidates
+                    .get(*chosen)
+                    .is_some_and(|c| c.record.name == record.name)
+            };
             let met = conditions.iter().all(|condition| {
-                let there = self.chosen.iter().any(|chosen| self.satisfies(*chosen, condition));
+                let there = self
+                    .chosen
+                    .iter()
+                    .any(|chosen| self.satisfies(*chosen, condition));
                 there != condition.conflict
             });
             if met
@@ -316,12 +448,20 @@ impl Solver<'_> {
                 && self.may_be_chosen(
                     at,
                     Some(&record.version),
-                    &Requirement { dependency: Dependency::named(&record.name), by: String::new(), tag: None },
+                    &Requirement {
+                        dependency: Dependency::named(&record.name),
+                        by: String::new(),
+                        tag: None,
+                    },
                 )
             {
                 let dependency = Dependency::named(&record.name);
                 let by = format!("{}[{dependency}]", record.full_name());
-                self.requirements.push(Requirement { dependency, by, tag: None });
+                self.requirements.push(Requirement {
+                    dependency,
+                    by,
+                    tag: None,
+                });
                 return true;
             }
         }
@@ -331,35 +471,62 @@ impl Solver<'_> {
     /// The part of the message for a requirement that nothing fulfils.
     fn explain(&self, at: usize) -> String {
         let mut text = String::new();
-        let Some(requirement) = self.requirements.get(at) else { return text };
+        let Some(requirement) = self.requirements.get(at) else {
+            return text;
+        };
         let dependency = &requirement.dependency;
         let by = &requirement.by;
         if dependency.conflict {
-            for chosen in self.chosen.iter().filter(|chosen| self.satisfies(**chosen, dependency)) {
+            for chosen in self
+                .chosen
+                .iter()
+                .filter(|chosen| self.satisfies(**chosen, dependency))
+            {
                 if let Some(candidate) = self.candidates.get(*chosen) {
-                    let _ = writeln!(text, "  {}:\n    breaks: {by}", candidate.record.full_name());
+                    let _ = writeln!(
+                        text,
+                        "  {}:\n    breaks: {by}",
+                        candidate.record.full_name()
+                    );
                 }
             }
             return text;
         }
-        let providers = self.providers.get(dependency.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let providers = self
+            .providers
+            .get(dependency.name.as_str())
+            .map_or(&[][..], Vec::as_slice);
         if providers.is_empty() {
-            let _ = writeln!(text, "  {} (no such package):\n    required by: {by}", dependency.name);
+            let _ = writeln!(
+                text,
+                "  {} (no such package):\n    required by: {by}",
+                dependency.name
+            );
             return text;
         }
         for (candidate, _) in providers {
-            let Some(option) = self.candidates.get(*candidate) else { continue };
+            let Some(option) = self.candidates.get(*candidate) else {
+                continue;
+            };
             let _ = writeln!(text, "  {}:", option.record.full_name());
             if !self.satisfies(*candidate, dependency) {
                 let _ = writeln!(text, "    breaks: {by}");
-            } else if let Some(other) = self.conflict_with_chosen(*candidate).and_then(|at| self.candidates.get(at)) {
+            } else if let Some(other) = self
+                .conflict_with_chosen(*candidate)
+                .and_then(|at| self.candidates.get(at))
+            {
                 let other = other.record.full_name();
                 if other == option.record.full_name() {
                     let broken = self.requirements.iter().find(|r| {
                         (r.dependency.conflict && self.satisfies(*candidate, &r.dependency))
-                            || (r.dependency.name == option.record.name && !self.satisfies(*candidate, &r.dependency))
+                            || (r.dependency.name == option.record.name
+                                && !self.satisfies(*candidate, &r.dependency))
                     });
-                    let _ = writeln!(text, "    breaks: {}", broken.map_or(by, |broken| &broken.by));
+                    let _ = writeln!(
+                        text,
+                        "    breaks: {}",
+                        broken.map_or(by, |broken| &broken.by)
+                    );
                 } else {
                     let _ = writeln!(text, "    conflicts: {other}");
                 }
@@ -382,15 +549,24 @@ impl Solver<'_> {
                 continue;
             }
             while let Some((candidate, next)) = stack.last_mut() {
-                let depends = self.candidates.get(*candidate).map_or(&[][..], |c| c.record.depends.as_slice());
+                let depends = self
+                    .candidates
+                    .get(*candidate)
+                    .map_or(&[][..], |c| c.record.depends.as_slice());
                 let Some(dependency) = depends.get(*next) else {
                     order.push(*candidate);
                     stack.pop();
                     continue;
                 };
                 *next += 1;
-                let found = self.chosen.iter().copied().find(|chosen| self.satisfies(*chosen, dependency));
-                if let Some(found) = found.filter(|found| !dependency.conflict && seen.insert(*found)) {
+                let found = self
+                    .chosen
+                    .iter()
+                    .copied()
+                    .find(|chosen| self.satisfies(*chosen, dependency));
+                if let Some(found) =
+                    found.filter(|found| !dependency.conflict && seen.insert(*found))
+                {
                     stack.push((found, 0));
                 }
             }
@@ -422,17 +598,29 @@ mod tests {
                 };
                 let (name, rest) = line.split_once(':').unwrap();
                 let (name, version) = name.split_once('-').unwrap();
-                let mut parts = rest.split('|').map(|part| Dependency::parse_list(part).unwrap());
-                let mut record = index::parse(&format!("P:{name}\nV:{version}\n")).unwrap().remove(0);
+                let mut parts = rest
+                    .split('|')
+                    .map(|part| Dependency::parse_list(part).unwrap());
+                let mut record = index::parse(&format!("P:{name}\nV:{version}\n"))
+                    .unwrap()
+                    .remove(0);
                 record.depends = parts.next().unwrap_or_default();
                 record.provides = parts.next().unwrap_or_default();
                 record.install_if = parts.next().unwrap_or_default();
                 let repositories = if installed { vec![] } else { vec![0] };
-                Candidate { record, installed, repositories, tags: None }
+                Candidate {
+                    record,
+                    installed,
+                    repositories,
+                    tags: None,
+                }
             })
             .collect();
         match solve(&Dependency::parse_list(world).unwrap(), &candidates, wishes) {
-            Ok(chosen) => Ok(chosen.into_iter().map(|at| candidates[at].record.full_name()).collect()),
+            Ok(chosen) => Ok(chosen
+                .into_iter()
+                .map(|at| candidates[at].record.full_name())
+                .collect()),
             Err(Unsolvable(text)) => Err(text),
         }
     }
@@ -451,41 +639,84 @@ mod tests {
     fn what_is_installed_stays_unless_upgrading() {
         let packages = ["*a-1:", "a-2:"];
         assert_eq!(plain(&packages, "a").unwrap(), ["a-1"]);
-        assert_eq!(case(&packages, "a", &Wishes { upgrade: true, ..Wishes::default() }).unwrap(), ["a-2"]);
+        assert_eq!(
+            case(
+                &packages,
+                "a",
+                &Wishes {
+                    upgrade: true,
+                    ..Wishes::default()
+                }
+            )
+            .unwrap(),
+            ["a-2"]
+        );
         assert_eq!(plain(&packages, "a>1").unwrap(), ["a-2"]);
     }
 
     #[test]
     fn a_choice_is_taken_back_where_it_leads_nowhere() {
         assert_eq!(plain(&["a-1:", "a-2:missing"], "a").unwrap(), ["a-1"]);
-        assert_eq!(plain(&["a-1:c=1", "b-1:c=2", "b-0:c=1", "c-1:", "c-2:"], "a b").unwrap(), ["c-1", "a-1", "b-0"]);
+        assert_eq!(
+            plain(&["a-1:c=1", "b-1:c=2", "b-0:c=1", "c-1:", "c-2:"], "a b").unwrap(),
+            ["c-1", "a-1", "b-0"]
+        );
     }
 
     #[test]
     fn provides_conflicts_and_install_if() {
-        assert_eq!(plain(&["a-1:so:x.so", "lib-3:|so:x.so=1"], "a").unwrap(), ["lib-3", "a-1"]);
+        assert_eq!(
+            plain(&["a-1:so:x.so", "lib-3:|so:x.so=1"], "a").unwrap(),
+            ["lib-3", "a-1"]
+        );
         assert!(plain(&["a-1:|v=1", "b-1:|v=1"], "a b").is_err());
         assert!(plain(&["a-1:!b", "b-1:"], "a b").is_err());
         assert_eq!(plain(&["a-1:!a|x"], "a").unwrap(), ["a-1"]);
-        assert_eq!(plain(&["a-1:", "b-1:", "a-doc-1:||a=1 b"].map(|l| l.replacen("a-doc", "adoc", 1)).each_ref().map(String::as_str), "a b").unwrap().len(), 3);
+        assert_eq!(
+            plain(
+                &["a-1:", "b-1:", "a-doc-1:||a=1 b"]
+                    .map(|l| l.replacen("a-doc", "adoc", 1))
+                    .each_ref()
+                    .map(String::as_str),
+                "a b"
+            )
+            .unwrap()
+            .len(),
+            3
+        );
     }
 
     #[test]
     fn a_name_without_a_version_is_not_chosen_by_itself() {
         assert!(plain(&["a-1:mta", "x-1:|mta"], "a").is_err());
-        assert_eq!(plain(&["a-1:mta", "x-1:|mta"], "a x").unwrap(), ["x-1", "a-1"]);
+        assert_eq!(
+            plain(&["a-1:mta", "x-1:|mta"], "a x").unwrap(),
+            ["x-1", "a-1"]
+        );
     }
 
     #[test]
     fn messages_are_apks() {
-        assert_eq!(plain(&[], "a").unwrap_err(), "  a (no such package):\n    required by: world[a]\n");
-        assert_eq!(plain(&["a-1:"], "a>2").unwrap_err(), "  a-1:\n    breaks: world[a>2]\n");
-        assert_eq!(plain(&["a-1:x"], "a").unwrap_err(), "  x (no such package):\n    required by: a-1[x]\n");
+        assert_eq!(
+            plain(&[], "a").unwrap_err(),
+            "  a (no such package):\n    required by: world[a]\n"
+        );
+        assert_eq!(
+            plain(&["a-1:"], "a>2").unwrap_err(),
+            "  a-1:\n    breaks: world[a>2]\n"
+        );
+        assert_eq!(
+            plain(&["a-1:x"], "a").unwrap_err(),
+            "  x (no such package):\n    required by: a-1[x]\n"
+        );
     }
 
     #[test]
     fn a_long_chain_needs_no_deep_stack() {
-        let lines: Vec<String> = (0..3000).map(|n| format!("p{n}-1:p{}", n + 1)).chain(["p3000-1:".to_owned()]).collect();
+        let lines: Vec<String> = (0..3000)
+            .map(|n| format!("p{n}-1:p{}", n + 1))
+            .chain(["p3000-1:".to_owned()])
+            .collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         assert_eq!(plain(&lines, "p0").unwrap().len(), 3001);
     }
