@@ -1,6 +1,9 @@
 //! The applets of the group `editors`.
 
 mod awk;
+mod cmp;
+mod diff;
+mod patch;
 mod sed;
 
 use crate::applet::{Applet, Folder};
@@ -13,6 +16,27 @@ pub const APPLETS: &[Applet] = &[
         about: "scan and process text by patterns",
         usage: awk::USAGE,
         run: awk::main,
+    },
+    Applet {
+        name: "cmp",
+        folder: Folder::UsrBin,
+        about: "compare two files byte by byte",
+        usage: cmp::USAGE,
+        run: cmp::main,
+    },
+    Applet {
+        name: "diff",
+        folder: Folder::UsrBin,
+        about: "show how files or trees differ",
+        usage: diff::USAGE,
+        run: diff::main,
+    },
+    Applet {
+        name: "patch",
+        folder: Folder::UsrBin,
+        about: "apply a diff",
+        usage: patch::USAGE,
+        run: patch::main,
     },
     Applet {
         name: "sed",
