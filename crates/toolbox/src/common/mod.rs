@@ -2,3 +2,4 @@
 
 pub mod glob;
 pub mod lines;
+pub mod screen;

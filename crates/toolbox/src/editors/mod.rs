@@ -3,6 +3,7 @@
 mod awk;
 mod cmp;
 mod diff;
+mod less;
 mod patch;
 mod sed;
 
@@ -30,6 +31,20 @@ pub const APPLETS: &[Applet] = &[
         about: "show how files or trees differ",
         usage: diff::USAGE,
         run: diff::main,
+    },
+    Applet {
+        name: "less",
+        folder: Folder::UsrBin,
+        about: "look through text",
+        usage: less::LESS_USAGE,
+        run: less::less,
+    },
+    Applet {
+        name: "more",
+        folder: Folder::Bin,
+        about: "show text a screen at a time",
+        usage: less::MORE_USAGE,
+        run: less::more,
     },
     Applet {
         name: "patch",

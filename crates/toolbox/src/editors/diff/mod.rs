@@ -298,6 +298,12 @@ impl Settings {
             self.normal(&old, &new, &changes);
         } else {
             let label = |index: usize, name: &str| {
+                // A file that -N made up is told as what patch takes for a missing one.
+                let name = if self.missing_empty && name != "-" && !Path::new(name).exists() {
+                    "/dev/null"
+                } else {
+                    name
+                };
                 self.labels.get(index).map_or_else(
                     || name.to_string(),
                     |label| label.to_string_lossy().into_owned(),
