@@ -107,14 +107,14 @@ fn job(
     let text = evaluate::with_version(&fs::read(&apkbuild).map_err(Error::io(&apkbuild))?, version);
     fs::write(&apkbuild, &text).map_err(Error::io(&apkbuild))?;
     let tools = work.folder("toolchain")?;
-    let environment = toolchain::lay_out(config, &tools)?;
+    let environment = toolchain::lay_out(config, recipe, &tools)?;
     let mut binds = vec![
         Bind::writable(&source, "/build/src"),
         Bind::writable(&folders.packages, "/build/pkg"),
         Bind::writable(&folders.out, phase::OUT),
         Bind::read_only(copy, "/build/recipe"),
         Bind::read_only(sysroot, toolchain::SYSROOT),
-        Bind::read_only(tools, "/toolchain"),
+        Bind::read_only(tools, toolchain::TOOLCHAIN),
     ];
     if !recipe.workspace.is_empty() {
         let placed = source.join("workspace");

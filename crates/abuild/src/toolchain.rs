@@ -1,36 +1,73 @@
-//! The compilers of a build: what goes into cache keys and into the sandbox's environment.
+//! The compilers of a build: what goes into cache keys and into the sandbox's environment. The flags are `harden`'s.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use harden::{Arch, toolchain::Toolchain};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Where a build sees the sysroot.
 pub(crate) const SYSROOT: &str = "/sysroot";
+/// Where a build sees the toolchain's files.
+pub(crate) const TOOLCHAIN: &str = "/toolchain";
 
-const COMPILER: &str = "/usr/bin/clang-19";
+/// The programs whose versions decide what comes out.
+const COMPILERS: [&str; 2] = ["/usr/bin/clang-19", "/usr/bin/rustc"];
 
-/// What goes into cache keys: the compiler's version.
-pub(crate) fn identity(_: &Config) -> Result<String> {
-    let failed = |message: String| Error::Program {
-        program: COMPILER.into(),
-        message,
-    };
-    let output = Command::new(COMPILER)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+fn made(config: &Config, off: &[&str]) -> Result<Toolchain> {
+    let arch = Arch::parse(&config.arch).ok_or_else(|| Error::Program {
+        program: "harden".into(),
+        message: format!("the architecture {} is not known", config.arch),
+    })?;
+    Ok(harden::toolchain::toolchain(
+        arch,
+        Path::new(TOOLCHAIN),
+        Path::new(SYSROOT),
+        off,
+    ))
 }
 
-/// Writes the toolchain's files to a folder; gives the environment that goes with them.
-pub(crate) fn lay_out(config: &Config, _: &Path) -> Result<Vec<(String, String)>> {
-    let target = format!("{}-linux-musl", config.arch);
-    let compiler = format!("{COMPILER} --target={target} --sysroot={SYSROOT} -fuse-ld=lld");
-    Ok(vec![
-        ("CC".to_owned(), compiler),
-        ("AR".to_owned(), "/usr/bin/llvm-ar-19".to_owned()),
-        ("RANLIB".to_owned(), "/usr/bin/llvm-ranlib-19".to_owned()),
-    ])
+/// What goes into cache keys: the compilers' versions, and how they are configured.
+pub(crate) fn identity(config: &Config) -> Result<String> {
+    let mut identity = made(config, &[])?.identity;
+    for program in COMPILERS {
+        let failed = |message: String| Error::Program {
+            program: program.into(),
+            message,
+        };
+        let output = Command::new(program)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        identity.push_str(&String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(identity)
+}
+
+/// Writes the toolchain's files to a folder, with the flags off that the recipe opts out of; gives the environment
+/// that goes with them.
+pub(crate) fn lay_out(
+    config: &Config,
+    recipe: &Recipe,
+    folder: &Path,
+) -> Result<Vec<(String, String)>> {
+    let off: Vec<&str> = harden::flags::TABLE
+        .iter()
+        .map(|flag| flag.name)
+        .filter(|name| recipe.has_option(&format!("!{name}")))
+        .collect();
+    let toolchain = made(config, &off)?;
+    for (name, contents, mode) in toolchain.files {
+        let path = folder.join(name);
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(Error::io(above))?;
+        }
+        fs::write(&path, contents).map_err(Error::io(&path))?;
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(Error::io(&path))?;
+    }
+    Ok(toolchain.environment)
 }

@@ -1,6 +1,5 @@
 //! Every ELF file of a package is checked before it goes in.
 
-use super::elf;
 use super::tree::Tree;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
@@ -13,15 +12,14 @@ pub(super) fn audit(recipe: &Recipe, trees: &[Tree]) -> Result<()> {
         for node in tree.files() {
             let path = tree.on_disk(node);
             let bytes = fs::read(&path).map_err(Error::io(&path))?;
-            let Ok(Some(elf)) = elf::read(&bytes) else {
-                continue;
-            };
-            if elf.kind == elf::Kind::Executable && !recipe.has_option("!pie") {
-                findings.push(format!(
-                    "/{}: not position-independent (PIE): compile with -fPIE and link with -pie, or say why not \
-                     and opt out with options=\"!pie\"",
-                    node.path.display()
-                ));
+            let file = format!("/{}", node.path.display());
+            for finding in harden::audit::audit(&file, &bytes).unwrap_or_default() {
+                if !recipe.has_option(&format!("!{}", finding.flag)) {
+                    findings.push(format!(
+                        "{finding}, or say why not and opt out with options=\"!{}\"",
+                        finding.flag
+                    ));
+                }
             }
         }
     }
