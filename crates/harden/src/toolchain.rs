@@ -23,7 +23,7 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
     let config = format!("{}-ferrata-linux-musl.cfg", arch.name());
     let mut text = format!(
         "# Made from the table in crates/harden: a flag is switched off by the name it has there.\n\
-         --target={triple}\n--sysroot={}\n-fuse-ld=lld\n-rtlib=compiler-rt\n-Wno-unused-command-line-argument\n",
+         --target={triple}\n--sysroot={}\n-fuse-ld=lld\n-rtlib=compiler-rt\n--unwindlib=none\n-Wno-unused-command-line-argument\n",
         sysroot.display()
     );
     let pie = on().any(|flag| flag.name == "pie");
