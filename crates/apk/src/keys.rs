@@ -307,8 +307,14 @@ mod tests {
             Algorithm::RsaSha512,
         ] {
             let signature = key.sign(algorithm, b"message").unwrap();
-            assert_eq!(ring.verify(&[signature.clone()], b"message"), Trust::Good);
-            assert_eq!(ring.verify(&[signature.clone()], b"massage"), Trust::Bad);
+            assert_eq!(
+                ring.verify(std::slice::from_ref(&signature), b"message"),
+                Trust::Good
+            );
+            assert_eq!(
+                ring.verify(std::slice::from_ref(&signature), b"massage"),
+                Trust::Bad
+            );
             assert_eq!(
                 KeyRing::default().verify(&[signature], b"message"),
                 Trust::Unknown

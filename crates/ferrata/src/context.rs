@@ -1,29 +1,33 @@
-//! Where everything lies: the checkout, and the user's cache and configuration.
+//! Where everything lies: the checkout, what is built, the user's cache and configuration.
 
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The places of one checkout and its user.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The checkout.
     pub top: PathBuf,
+    /// `dist/` in it.
+    pub dist: PathBuf,
     /// `ferrata` in the user's cache folder.
     pub cache: PathBuf,
     /// `ferrata` in the user's configuration folder.
     pub config: PathBuf,
+    /// The architecture that is built for.
+    pub arch: String,
 }
 
 impl Context {
     /// From the environment: the front door says where the checkout is, XDG's variables the rest.
-    pub fn from_environment() -> Result<Context> {
+    pub fn from_environment(arch: &str) -> Result<Context> {
         let top = match std::env::var_os("FERRATA_TOP") {
             Some(top) => PathBuf::from(top),
             None => std::env::current_dir().context("the current folder")?,
         };
-        if !top.join("crates/ferrata").is_dir() {
+        if !top.join("ports").is_dir() {
             anyhow::bail!(
-                "{}: no checkout of Ferrata: run ./ferrata in one",
+                "{}: no checkout of Ferrata (there is no folder `ports`): run ./ferrata in one",
                 top.display()
             );
         }
@@ -33,9 +37,21 @@ impl Context {
             _ => home.join(below).join("ferrata"),
         };
         Ok(Context {
+            dist: top.join("dist"),
             top,
             cache: xdg("XDG_CACHE_HOME", ".cache"),
             config: xdg("XDG_CONFIG_HOME", ".config"),
+            arch: arch.to_owned(),
         })
+    }
+
+    /// The folder of the repository, which holds one of each architecture.
+    pub fn repository(&self) -> PathBuf {
+        self.dist.join("repo")
+    }
+
+    /// The name of a path below the checkout, for messages.
+    pub fn short<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.top).unwrap_or(path)
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! - [`context`]: where everything lies
 //! - [`command`]: one file a command: it parses, calls one operation, prints
-//! - [`show`]: what the terminal is shown
+//! - [`show`]: progress and errors on the terminal
+//! - [`http`]: a folder over HTTP
 //!
 //! The script `ferrata` at the top of the checkout installs what the host lacks, builds this and runs it.
 
 mod command;
 mod context;
+mod http;
 mod show;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +20,9 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "ferrata", version, max_term_width = 100)]
 struct Arguments {
+    /// The architecture to build for.
+    #[arg(long, global = true, default_value = "x86_64", value_parser = ["x86_64"])]
+    arch: String,
     #[command(subcommand)]
     command: Command,
 }
@@ -26,8 +31,20 @@ struct Arguments {
 enum Command {
     /// Run every test there is.
     Test(command::test::Arguments),
+    /// Build ports into packages, and the signed repository.
+    Build(command::build::Arguments),
+    /// Index or serve the repository.
+    Repo(command::repo::Arguments),
+    /// Check how ELF files, or those in packages, are hardened.
+    Audit(command::audit::Arguments),
     /// Say what this host has and lacks.
     Doctor,
+    /// Runs a build's phases inside the sandbox.
+    #[command(name = "__phase", hide = true)]
+    Phase {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -42,9 +59,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let context = Context::from_environment()?;
+    // Inside a sandbox there is no checkout.
+    if let Command::Phase { arguments } = &arguments.command {
+        let code = abuild::phase_main(arguments);
+        return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
+    }
+    let context = Context::from_environment(&arguments.arch)?;
     match &arguments.command {
         Command::Test(arguments) => command::test::run(&context, arguments),
+        Command::Build(arguments) => command::build::run(&context, arguments),
+        Command::Repo(arguments) => command::repo::run(&context, arguments),
+        Command::Audit(arguments) => command::audit::run(&context, arguments),
         Command::Doctor => command::doctor::run(&context),
+        Command::Phase { .. } => Ok(ExitCode::FAILURE),
     }
 }

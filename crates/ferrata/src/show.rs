@@ -1,6 +1,86 @@
-//! What the terminal is shown: times and errors.
+//! Progress and errors on the terminal: a live line where there is one, plain lines elsewhere.
 
-use std::time::Duration;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// A numbered run of steps, each with the time that it took.
+pub struct Steps {
+    total: usize,
+    done: usize,
+    bar: ProgressBar,
+    current: Option<(String, Instant)>,
+}
+
+impl Steps {
+    /// A run of so many steps.
+    pub fn new(total: usize) -> Steps {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Steps {
+            total,
+            done: 0,
+            bar,
+            current: None,
+        }
+    }
+
+    /// Begins a step.
+    pub fn begin(&mut self, name: &str) {
+        self.end_quietly();
+        self.done += 1;
+        let title = format!("[{}/{}] {name}", self.done, self.total);
+        if self.bar.is_hidden() {
+            eprintln!("{title} …");
+        } else {
+            self.bar.reset();
+            self.bar.set_prefix(title.clone());
+            self.bar.set_message("");
+            self.bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        self.current = Some((title, Instant::now()));
+    }
+
+    /// Says what the step is at now.
+    pub fn note(&self, text: &str) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(text.trim().to_owned());
+        }
+    }
+
+    /// Ends the step: its line stays, with its time and what came of it.
+    pub fn end(&mut self, what: &str) {
+        if let Some((title, start)) = self.current.take() {
+            let line = format!("{title}: {what} ({})", seconds(start.elapsed()));
+            if self.bar.is_hidden() {
+                eprintln!("{line}");
+            } else {
+                self.bar.disable_steady_tick();
+                self.bar.println(&line);
+            }
+        }
+    }
+
+    fn end_quietly(&mut self) {
+        if self.current.is_some() {
+            self.end("done");
+        }
+    }
+
+    /// Ends the run.
+    pub fn finish(mut self) {
+        self.end_quietly();
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        // An error on its way must not leave a spinning line behind.
+        self.bar.finish_and_clear();
+    }
+}
 
 /// `0.4 s`, `12 s`, `14 min 3 s`
 pub fn seconds(time: Duration) -> String {
@@ -11,7 +91,7 @@ pub fn seconds(time: Duration) -> String {
     }
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line, and its hint on another.
 pub fn error(error: &anyhow::Error) {
     let mut text = String::new();
     for cause in error.chain() {

@@ -358,7 +358,7 @@ impl Shell {
                 return self.inner_word(word, fields, quoted);
             }
             Operation::Alternative(colon, word) => {
-                if !none && !(*colon && self.positional.iter().all(Vec::is_empty)) {
+                if !(none || *colon && self.positional.iter().all(Vec::is_empty)) {
                     return self.inner_word(word, fields, quoted);
                 }
                 return Ok(());

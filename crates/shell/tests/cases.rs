@@ -1,6 +1,12 @@
 //! Every script in `tests/cases` gives what the host's reference shell gives: `dash`, or `bash` where the first line
 //! says so, because dash lacks what the script uses.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what went wrong by ending"
+)]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -101,27 +101,48 @@ impl Root {
     /// Opens the root.
     pub fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Root { fd: fs::open(path, flags, Mode::empty())? })
+        Ok(Root {
+            fd: fs::open(path, flags, Mode::empty())?,
+        })
     }
 
     fn resolve(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        Ok(fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)?)
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        Ok(fs::openat2(
+            &self.fd,
+            path,
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT,
+        )?)
     }
 
     /// The folder that holds a path, and the path's last part.
     fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a Path)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let above = path.parent().unwrap_or(Path::new(""));
-        Ok((self.resolve(above, OFlags::PATH | OFlags::DIRECTORY)?, Path::new(name)))
+        Ok((
+            self.resolve(above, OFlags::PATH | OFlags::DIRECTORY)?,
+            Path::new(name),
+        ))
     }
 }
 
 impl FileSystem for Root {
     fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Write + '_>> {
         let (folder, name) = self.parent(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Box::new(File::from(fs::openat(folder, name, flags, Mode::from_raw_mode(mode))?)))
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Box::new(File::from(fs::openat(
+            folder,
+            name,
+            flags,
+            Mode::from_raw_mode(mode),
+        )?)))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -138,7 +159,12 @@ impl FileSystem for Root {
         let (folder, name) = self.parent(path)?;
         fs::mkdirat(&folder, name, Mode::from_raw_mode(mode))?;
         // The creation mask must not count.
-        Ok(fs::chmodat(&folder, name, Mode::from_raw_mode(mode), AtFlags::empty())?)
+        Ok(fs::chmodat(
+            &folder,
+            name,
+            Mode::from_raw_mode(mode),
+            AtFlags::empty(),
+        )?)
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
@@ -149,7 +175,13 @@ impl FileSystem for Root {
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from_folder, from_name) = self.parent(from)?;
         let (to_folder, to_name) = self.parent(to)?;
-        Ok(fs::linkat(from_folder, from_name, to_folder, to_name, AtFlags::empty())?)
+        Ok(fs::linkat(
+            from_folder,
+            from_name,
+            to_folder,
+            to_name,
+            AtFlags::empty(),
+        )?)
     }
 
     fn make_node(&self, path: &Path, node: Node, mode: u32) -> io::Result<()> {
@@ -159,7 +191,13 @@ impl FileSystem for Root {
             Node::Block(major, minor) => (fs::FileType::BlockDevice, fs::makedev(major, minor)),
             Node::Fifo => (fs::FileType::Fifo, 0),
         };
-        Ok(fs::mknodat(folder, name, kind, Mode::from_raw_mode(mode), device)?)
+        Ok(fs::mknodat(
+            folder,
+            name,
+            kind,
+            Mode::from_raw_mode(mode),
+            device,
+        )?)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -219,26 +257,52 @@ impl FileSystem for Root {
 
     fn chown(&self, path: &Path, uid: u32, gid: u32) -> io::Result<()> {
         let (folder, name) = self.parent(path)?;
-        let (uid, gid) = (rustix::process::Uid::from_raw(uid), rustix::process::Gid::from_raw(gid));
-        Ok(fs::chownat(folder, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+        let (uid, gid) = (
+            rustix::process::Uid::from_raw(uid),
+            rustix::process::Gid::from_raw(gid),
+        );
+        Ok(fs::chownat(
+            folder,
+            name,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?)
     }
 
     fn chmod(&self, path: &Path, mode: u32) -> io::Result<()> {
         let (folder, name) = self.parent(path)?;
         // A link here would be followed out of the root: it has no mode of its own to set.
-        if fs::FileType::from_raw_mode(fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
-            == fs::FileType::Symlink
+        if fs::FileType::from_raw_mode(
+            fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode,
+        ) == fs::FileType::Symlink
         {
             return Err(io::Error::from_raw_os_error(libc::ELOOP));
         }
-        Ok(fs::chmodat(&folder, name, Mode::from_raw_mode(mode), AtFlags::empty())?)
+        Ok(fs::chmodat(
+            &folder,
+            name,
+            Mode::from_raw_mode(mode),
+            AtFlags::empty(),
+        )?)
     }
 
     fn set_mtime(&self, path: &Path, seconds: i64) -> io::Result<()> {
         let (folder, name) = self.parent(path)?;
-        let time = fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
-        let times = fs::Timestamps { last_access: time, last_modification: time };
-        Ok(fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+        let time = fs::Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        let times = fs::Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        Ok(fs::utimensat(
+            folder,
+            name,
+            &times,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -267,7 +331,12 @@ pub struct Faulty<F> {
 impl<F: FileSystem> Faulty<F> {
     /// Fails at the call of that number, counted from 0.
     pub fn new(inner: F, at: u64, fault: Fault) -> Faulty<F> {
-        Faulty { inner, fault, left: Cell::new(at), calls: Cell::new(0) }
+        Faulty {
+            inner,
+            fault,
+            left: Cell::new(at),
+            calls: Cell::new(0),
+        }
     }
 
     /// How many calls were made that change something.
@@ -312,7 +381,10 @@ impl<F: FileSystem> Write for FaultyFile<'_, F> {
 impl<F: FileSystem> FileSystem for Faulty<F> {
     fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Write + '_>> {
         self.step()?;
-        Ok(Box::new(FaultyFile { inner: self.inner.create(path, mode)?, owner: self }))
+        Ok(Box::new(FaultyFile {
+            inner: self.inner.create(path, mode)?,
+            owner: self,
+        }))
     }
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.inner.read(path)
@@ -391,13 +463,17 @@ mod tests {
     fn links_lead_nowhere_outside() {
         let (folder, root) = root("links");
         root.symlink(Path::new("/etc"), Path::new("out")).unwrap();
-        root.symlink(Path::new("../../../../../../etc"), Path::new("up")).unwrap();
+        root.symlink(Path::new("../../../../../../etc"), Path::new("up"))
+            .unwrap();
         for path in ["out/passwd", "up/passwd", "../etc/passwd"] {
             assert!(root.read(Path::new(path)).is_err(), "{path}");
             assert!(root.create(Path::new(path), 0o600).is_err(), "{path}");
         }
         root.make_folder(Path::new("etc"), 0o755).unwrap();
-        root.create(Path::new("out/new"), 0o600).unwrap().write_all(b"x").unwrap();
+        root.create(Path::new("out/new"), 0o600)
+            .unwrap()
+            .write_all(b"x")
+            .unwrap();
         assert_eq!(std::fs::read(folder.join("etc/new")).unwrap(), b"x");
         assert!(root.chmod(Path::new("out"), 0o700).is_err());
         std::fs::remove_dir_all(&folder).unwrap();
@@ -408,7 +484,13 @@ mod tests {
         let (folder, root) = root("faults");
         let faulty = Faulty::new(root, 1, Fault::Error(libc::ENOSPC));
         faulty.make_folder(Path::new("a"), 0o755).unwrap();
-        assert_eq!(faulty.make_folder(Path::new("b"), 0o755).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+        assert_eq!(
+            faulty
+                .make_folder(Path::new("b"), 0o755)
+                .unwrap_err()
+                .raw_os_error(),
+            Some(libc::ENOSPC)
+        );
         faulty.make_folder(Path::new("b"), 0o755).unwrap();
         assert_eq!(faulty.calls(), 3);
         let crashed = Faulty::new(Root::open(&folder).unwrap(), 0, Fault::Crash);

@@ -80,6 +80,10 @@ pub struct Members<R: BufRead> {
     state: State<R>,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, and it lives as long as its stream"
+)]
 enum State<R: BufRead> {
     Between(Recording<R>),
     Inside(Box<GzDecoder<Recording<R>>>),

@@ -1,4 +1,7 @@
 //! The commands, one file each.
 
+pub mod audit;
+pub mod build;
 pub mod doctor;
+pub mod repo;
 pub mod test;
