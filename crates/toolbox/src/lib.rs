@@ -22,15 +22,19 @@ pub mod login;
 pub mod misc;
 pub mod modutils;
 pub mod networking;
+pub mod own;
 pub mod procps;
 pub mod regex;
+pub mod shells;
 pub mod sysklogd;
 pub mod util_linux;
 
 use applet::Applet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 /// Every group's table, in the order of the groups' names.
-static GROUPS: [&[Applet]; 14] = [
+static GROUPS: [&[Applet]; 15] = [
     archival::APPLETS,
     console::APPLETS,
     coreutils::APPLETS,
@@ -43,6 +47,7 @@ static GROUPS: [&[Applet]; 14] = [
     modutils::APPLETS,
     networking::APPLETS,
     procps::APPLETS,
+    shells::APPLETS,
     sysklogd::APPLETS,
     util_linux::APPLETS,
 ];
@@ -55,4 +60,31 @@ pub fn applets() -> impl Iterator<Item = &'static Applet> {
 /// The applet of that name.
 pub fn find(name: &[u8]) -> Option<&'static Applet> {
     applets().find(|applet| applet.name.as_bytes() == name)
+}
+
+/// Runs an applet; `--help` alone is answered here for all of them.
+pub fn run(applet: &Applet, arguments: &[OsString]) -> i32 {
+    // What a program prints must not depend on how it was found.
+    if arguments.len() == 2
+        && arguments
+            .get(1)
+            .is_some_and(|word| word.as_bytes() == b"--help")
+    {
+        return own::help(applet.name.as_bytes());
+    }
+    (applet.run)(arguments)
+}
+
+/// Says that there is no such applet; 127, as shells have it.
+pub fn unknown(name: &[u8]) -> i32 {
+    common::lines::say(
+        "toolbox",
+        format!("{}: applet not found", String::from_utf8_lossy(name)),
+    );
+    127
+}
+
+/// How the shell finds applets: they run in a forked child, without exec.
+pub fn lookup(name: &[u8]) -> Option<shell::AppletFn> {
+    find(name).map(|applet| applet.run)
 }
