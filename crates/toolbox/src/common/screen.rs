@@ -62,28 +62,45 @@ impl Drop for Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over; with `alternate` what was on it comes back afterwards.
+    /// Takes the terminal over.
     ///
     /// # Errors
     /// There is no terminal.
-    pub fn open(alternate: bool) -> io::Result<Screen> {
+    pub fn open() -> io::Result<Screen> {
         let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         let settings = sys::tty::raw(tty.as_raw_fd())?;
-        let leave: &[u8] = if alternate {
-            b"\x1b[?1049l"
-        } else {
-            b"\r\x1b[K"
-        };
-        let screen = Screen {
+        Ok(Screen {
             tty,
             settings,
-            leave,
+            leave: b"\r\x1b[K",
             pending: Vec::new(),
-        };
-        if alternate {
-            screen.write(b"\x1b[?1049h")?;
+        })
+    }
+
+    /// Keeps what is on the terminal aside, to come back in the end.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn set_aside(&mut self) -> io::Result<()> {
+        self.leave = b"\x1b[?1049l";
+        self.write(b"\x1b[?1049h")
+    }
+
+    /// Hands the terminal over to a command, and waits for a key before it is taken back.
+    ///
+    /// # Errors
+    /// What the command's start said, or the terminal.
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.write(self.leave)?;
+        self.settings.restore();
+        let result = run();
+        self.settings = sys::tty::raw(self.tty.as_raw_fd())?;
+        self.write(b"[press a key]")?;
+        self.key();
+        if self.leave.starts_with(b"\x1b[?") {
+            self.set_aside()?;
         }
-        Ok(screen)
+        result
     }
 
     /// Columns and rows.

@@ -116,8 +116,7 @@ fn run(args: &[OsString], more: bool) -> Result<i32, String> {
     if texts.is_empty() {
         return Ok(status);
     }
-    let screen =
-        Screen::open(!options.stay).map_err(|error| format!("/dev/tty: {}", cause(&error)))?;
+    let screen = Screen::open().map_err(|error| format!("/dev/tty: {}", cause(&error)))?;
     let mut pager = Pager {
         screen,
         options,
@@ -271,6 +270,9 @@ impl Pager {
                 }
             }
             return self.screen.write(&out);
+        }
+        if !self.options.stay {
+            self.screen.set_aside()?;
         }
         match start {
             Some("F") => self.follow()?,

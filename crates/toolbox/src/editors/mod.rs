@@ -6,6 +6,7 @@ mod diff;
 mod less;
 mod patch;
 mod sed;
+mod vi;
 
 use crate::applet::{Applet, Folder};
 
@@ -59,5 +60,12 @@ pub const APPLETS: &[Applet] = &[
         about: "edit a stream of lines by a script",
         usage: sed::USAGE,
         run: sed::main,
+    },
+    Applet {
+        name: "vi",
+        folder: Folder::Bin,
+        about: "edit text on the whole screen",
+        usage: vi::USAGE,
+        run: vi::main,
     },
 ];
