@@ -1,5 +1,7 @@
 //! The graph and the state machine on a virtual system: scripts take virtual time, fail and hang as told.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use proptest::prelude::*;
 use rc::graph::{Declared, Graph, Id, Need};
 use rc::machine::{Action, Current, Desired, Effect, Machine, Outcome, Reason};

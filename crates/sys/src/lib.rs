@@ -8,10 +8,12 @@
 //! - [`process`]: fork, exec, wait, signals, pidfds
 //! - [`tty`]: terminals: raw mode, window size, the foreground process group
 //! - [`net`]: netlink, interface ioctls, raw sockets
+//! - [`init`]: what PID 1 and the daemons it starts need
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
 
 pub mod fs;
+pub mod init;
 pub mod kernel;
 pub mod namespace;
 pub mod net;
