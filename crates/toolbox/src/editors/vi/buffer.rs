@@ -22,9 +22,12 @@ pub struct Register {
 
 type Line = Rc<Vec<u8>>;
 
+/// The lines, and whether there are none: then the one line is only a place for the cursor.
+type State = (Vec<Line>, bool);
+
 /// The text at one time.
 pub struct Checkpoint {
-    lines: Vec<Line>,
+    state: State,
     cursor: Position,
 }
 
@@ -32,8 +35,9 @@ pub struct Checkpoint {
 #[derive(Debug)]
 pub struct Buffer {
     lines: Vec<Line>,
-    undo: Vec<(Vec<Line>, Position)>,
-    redo: Vec<(Vec<Line>, Position)>,
+    none: bool,
+    undo: Vec<(State, Position)>,
+    redo: Vec<(State, Position)>,
     pub changed: bool,
     /// Whether the file ended without a newline.
     pub open_end: bool,
@@ -43,6 +47,7 @@ impl Default for Buffer {
     fn default() -> Buffer {
         Buffer {
             lines: vec![Line::default()],
+            none: true,
             undo: Vec::new(),
             redo: Vec::new(),
             changed: false,
@@ -92,6 +97,7 @@ impl Buffer {
         }
         Buffer {
             lines,
+            none: bytes.is_empty(),
             open_end,
             ..Buffer::default()
         }
@@ -115,7 +121,7 @@ impl Buffer {
             out.extend_from_slice(line);
             out.push(b'\n');
         }
-        if to_end && (self.open_end || out == b"\n" && self.lines.len() == 1) {
+        if to_end && (self.open_end || self.none) {
             out.pop();
         }
         out
@@ -124,23 +130,29 @@ impl Buffer {
     /// The text as it is now, for [`Buffer::settle`].
     pub fn checkpoint(&mut self, cursor: Position) -> Checkpoint {
         Checkpoint {
-            lines: self.lines.clone(),
+            state: (self.lines.clone(), self.none),
             cursor,
         }
     }
 
     /// Notes the checkpoint for undo if anything was changed since.
     pub fn settle(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { lines, cursor } = checkpoint;
+        let Checkpoint {
+            state: (lines, none),
+            cursor,
+        } = checkpoint;
         let same = |(a, b): (&Line, &Line)| Rc::ptr_eq(a, b) || a == b;
-        if lines.len() == self.lines.len() && lines.iter().zip(&self.lines).all(same) {
+        if none == self.none
+            && lines.len() == self.lines.len()
+            && lines.iter().zip(&self.lines).all(same)
+        {
             return;
         }
         self.changed = true;
         self.redo.clear();
-        self.undo.push((lines, cursor));
+        self.undo.push(((lines, none), cursor));
         let mut total = 0;
-        let keep = self.undo.iter().rev().take_while(|(lines, _)| {
+        let keep = self.undo.iter().rev().take_while(|((lines, _), _)| {
             total += lines.len();
             total <= MAX_UNDO_LINES
         });
@@ -158,24 +170,31 @@ impl Buffer {
 
     /// Takes the last change back.
     pub fn undo(&mut self, cursor: Position) -> Option<Position> {
-        let (lines, place) = self.undo.pop()?;
-        self.redo
-            .push((std::mem::replace(&mut self.lines, lines), cursor));
+        let ((lines, none), place) = self.undo.pop()?;
+        let old = (
+            std::mem::replace(&mut self.lines, lines),
+            std::mem::replace(&mut self.none, none),
+        );
+        self.redo.push((old, cursor));
         self.changed = true;
         Some(place)
     }
 
     /// Makes the change that was taken back again.
     pub fn redo(&mut self, cursor: Position) -> Option<Position> {
-        let (lines, place) = self.redo.pop()?;
-        self.undo
-            .push((std::mem::replace(&mut self.lines, lines), cursor));
+        let ((lines, none), place) = self.redo.pop()?;
+        let old = (
+            std::mem::replace(&mut self.lines, lines),
+            std::mem::replace(&mut self.none, none),
+        );
+        self.undo.push((old, cursor));
         self.changed = true;
         Some(place)
     }
 
     /// A line to change; it must be there.
     pub fn line_mut(&mut self, index: usize) -> &mut Vec<u8> {
+        self.none = false;
         if self.lines.is_empty() {
             self.lines.push(Line::default());
         }
@@ -185,12 +204,17 @@ impl Buffer {
 
     /// Puts a line before that one.
     pub fn insert_line(&mut self, index: usize, line: Vec<u8>) {
-        self.lines
-            .insert(index.min(self.lines.len()), Rc::new(line));
+        self.insert_lines(index, vec![line]);
     }
 
     /// Puts lines before that one.
     pub fn insert_lines(&mut self, index: usize, lines: Vec<Vec<u8>>) {
+        if lines.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.none) {
+            self.lines.clear();
+        }
         let index = index.min(self.lines.len());
         self.lines
             .splice(index..index, lines.into_iter().map(Rc::new));
@@ -202,6 +226,7 @@ impl Buffer {
         let removed = self.lines.drain(range).map(|line| line.to_vec()).collect();
         if self.lines.is_empty() {
             self.lines.push(Line::default());
+            self.none = true;
         }
         removed
     }
@@ -219,6 +244,9 @@ impl Buffer {
 
     /// Takes out what is between two places.
     pub fn remove(&mut self, start: Position, end: Position) {
+        if start == end {
+            return;
+        }
         let tail = self.line(end.line)[end.column..].to_vec();
         let line = self.line_mut(start.line);
         line.truncate(start.column);

@@ -307,6 +307,8 @@ impl Editor {
             }
             'o' | 'O' => {
                 let indent = self.indent(cursor.line);
+                // The line at hand is one, also where there was none.
+                self.buffer.line_mut(cursor.line);
                 let line = cursor.line + usize::from(letter == 'o');
                 self.cursor = Position {
                     line,

@@ -71,6 +71,9 @@ fn commands() {
         ("one\n", "cchello§", "hello\n"),
         ("a.b\n", "dfb", "\n"),
         ("", "ihi§", "hi\n"),
+        ("", "oa§", "\na\n"),
+        ("\n", "ia§u", "\n"),
+        ("a\nb\n", "dGp", "a\nb\n"),
     ];
     for (text, keys, wanted) in cases {
         assert_eq!(typed(text, keys), wanted, "{keys} in {text:?}");
