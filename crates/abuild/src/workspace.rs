@@ -20,12 +20,6 @@ pub(crate) fn hash(config: &Config, crates: &[String], key: &mut Key) -> Result<
     if crates.is_empty() {
         return Ok(());
     }
-    let version = Command::new("/usr/bin/rustc")
-        .arg("-vV")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Error::io("/usr/bin/rustc"))?;
-    key.add("rustc", &version.stdout);
     let manifest = config.workspace.join("Cargo.toml");
     key.add(
         "Cargo.toml",
