@@ -117,6 +117,11 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
         ("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()),
         ("CARGO_BUILD_TARGET".to_owned(), rust),
     ];
+    // Build scripts run on the build host, and are the host's programs.
+    environment.push((
+        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER".to_owned(),
+        "/usr/bin/gcc".to_owned(),
+    ));
     environment.push((format!("CARGO_TARGET_{upper}_LINKER"), bin("cc")));
     environment.push((
         format!("CARGO_TARGET_{upper}_RUSTFLAGS"),

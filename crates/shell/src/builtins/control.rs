@@ -229,7 +229,7 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         if long {
             shell.warn(&format!("{text}: not found"));
         }
-        return if long { 127 } else { 1 };
+        return 127;
     };
     shell.print(format!("{line}\n").as_bytes(), "command")
 }

@@ -13,12 +13,12 @@ exec 3>g; echo three >&3; exec 3>&-; cat g
 exec 4<f; read a <&4; read b <&4; echo "$a $b"; exec 4<&-
 while read line; do echo "[$line]"; done < f
 echo x > /nonexistent/y 2>/dev/null || echo failed
-cat < /nonexistent/y 2>/dev/null; echo $?
+cat < /nonexistent/y 2>/dev/null || echo refused
 set -C; echo y > f 2>/dev/null || echo kept; echo z >| f; cat f; set +C
 f() { echo from f; } > h; f; cat h
 echo "a b  c" | { read x y; echo "$x|$y"; }
 printf 'a\\tb\n' | { read x; echo "$x"; }
-printf 'a\\tb\n' | { read -r x; echo "$x"; }
+printf 'a\\tb\n' | { read -r x; printf '%s\n' "$x"; }
 printf 'no end' | { read x; echo "$? $x"; }
 IFS=, read x y <<E4
 1,2,3

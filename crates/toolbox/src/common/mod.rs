@@ -2,4 +2,5 @@
 
 pub mod glob;
 pub mod lines;
+pub mod options;
 pub mod screen;

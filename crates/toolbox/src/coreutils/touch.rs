@@ -1,0 +1,110 @@
+//! `touch` (POSIX.1-2024), with `-c -a -m -r -h` and `-d @SECONDS`.
+
+use crate::common::lines::{complain, say};
+use crate::common::options::Options;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+
+pub const USAGE: &str = "[-camh] [-r FILE | -d @SECONDS] file...
+
+-c  do not make files          -h  a link's own times
+-a  the time of the last read  -m  of the last change
+-r  the times of FILE          -d  so many seconds since 1970";
+
+pub fn main(arguments: &[OsString]) -> i32 {
+    let options = Options {
+        applet: "touch",
+        letters: "camhr:d:",
+        long: &[
+            ("no-create", 'c'),
+            ("reference", 'r'),
+            ("date", 'd'),
+            ("no-dereference", 'h'),
+        ],
+    };
+    let given = match options.parse(arguments) {
+        Ok(given) => given,
+        Err(status) => return status,
+    };
+    if let Err(status) = options.operands(&given, 1, usize::MAX) {
+        return status;
+    }
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let omit = Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_OMIT,
+    };
+    let (mut read, mut changed) = (now, now);
+    if let Some(file) = given.value('r') {
+        match std::fs::metadata(file) {
+            Ok(meta) => {
+                read = Timespec {
+                    tv_sec: meta.atime(),
+                    tv_nsec: meta.atime_nsec() as _,
+                };
+                changed = Timespec {
+                    tv_sec: meta.mtime(),
+                    tv_nsec: meta.mtime_nsec() as _,
+                };
+            }
+            Err(error) => {
+                complain("touch", file, &error);
+                return 1;
+            }
+        }
+    }
+    if let Some(text) = given.value('d') {
+        let Some(seconds) = text
+            .to_str()
+            .and_then(|text| text.strip_prefix('@')?.parse().ok())
+        else {
+            say(
+                "touch",
+                format!("invalid date '{}': @SECONDS is known", text.display()),
+            );
+            return 1;
+        };
+        read = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        changed = read;
+    }
+    if given.has('a') != given.has('m') {
+        if given.has('a') {
+            changed = omit;
+        } else {
+            read = omit;
+        }
+    }
+    let times = Timestamps {
+        last_access: read,
+        last_modification: changed,
+    };
+    let flags = if given.has('h') {
+        AtFlags::SYMLINK_NOFOLLOW
+    } else {
+        AtFlags::empty()
+    };
+    let mut status = 0;
+    for file in &given.operands {
+        let mut result = rustix::fs::utimensat(CWD, file, &times, flags);
+        if result == Err(rustix::io::Errno::NOENT) && !given.has('h') {
+            if given.has('c') {
+                continue;
+            }
+            let how = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+            result = rustix::fs::open(file, how, Mode::from_raw_mode(0o666))
+                .and_then(|made| rustix::fs::futimens(made, &times));
+        }
+        if let Err(error) = result {
+            complain("touch", file, &error.into());
+            status = 1;
+        }
+    }
+    status
+}
