@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-/// Runs every test: formatting, clippy, cargo deny, and the tests of all crates. The last line counts what passed and
-/// what failed.
+/// Runs every test: formatting, clippy, cargo deny, the tests of all crates, a build of all ports and the audit of what
+/// came out. The last line counts what passed and what failed.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only the checks whose name holds this.
@@ -28,25 +28,26 @@ struct Counts {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let deny = cargo_deny(context)?;
     let deny = deny.display().to_string();
-    let checks: [(&str, Vec<&str>); 4] = [
-        ("formatting", vec!["cargo", "fmt", "--all", "--check"]),
+    let this = std::env::current_exe()
+        .context("the path of this program")?
+        .display()
+        .to_string();
+    let cargo = |words: &str| -> Vec<String> {
+        std::iter::once("cargo")
+            .chain(words.split_whitespace())
+            .map(str::to_owned)
+            .collect()
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let checks: [(&str, Vec<String>); 6] = [
+        ("formatting", cargo("fmt --all --check")),
         (
             "clippy",
-            vec![
-                "cargo",
-                "clippy",
-                "--quiet",
-                "--locked",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
+            cargo("clippy --quiet --locked --workspace --all-targets -- -D warnings"),
         ),
         (
             "licences",
-            vec![
+            words(&[
                 &deny,
                 "--log-level",
                 "error",
@@ -54,21 +55,23 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
                 "licenses",
                 "bans",
                 "sources",
-            ],
+            ]),
         ),
-        (
-            "crates",
-            vec!["cargo", "test", "--locked", "--workspace", "--no-fail-fast"],
-        ),
+        ("crates", cargo("test --locked --workspace --no-fail-fast")),
+        ("ports", words(&[&this, "build"])),
+        ("hardening", words(&[&this, "audit", "--quiet"])),
     ];
     let mut total = Counts::default();
-    for (name, command) in checks {
+    for (name, mut command) in checks {
         if arguments
             .only
             .as_deref()
             .is_some_and(|only| !name.contains(only))
         {
             continue;
+        }
+        if name == "hardening" {
+            command.extend(packages(context)?);
         }
         let start = Instant::now();
         println!("== {name}: {}", command.join(" "));
@@ -90,7 +93,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// Runs a command and passes its output on. One that runs no tests counts as one.
-fn check(context: &Context, words: &[&str]) -> Result<Counts> {
+fn check(context: &Context, words: &[String]) -> Result<Counts> {
     let (program, arguments) = words.split_first().context("an empty command")?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -98,7 +101,8 @@ fn check(context: &Context, words: &[&str]) -> Result<Counts> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| (*program).to_owned())?;
+        // The name of the program is the error's beginning.
+        .with_context(|| program.clone())?;
     let mut counts = Counts::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
@@ -119,6 +123,17 @@ fn check(context: &Context, words: &[&str]) -> Result<Counts> {
         counts.failed = 1;
     }
     Ok(counts)
+}
+
+/// The packages that were built.
+fn packages(context: &Context) -> Result<Vec<String>> {
+    let folder = context.repository().join(&context.arch);
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let paths = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "apk"));
+    Ok(paths.map(|path| path.display().to_string()).collect())
 }
 
 /// The numbers of cargo's `test result: ok. 5 passed; 0 failed; …`.
