@@ -50,6 +50,11 @@ impl Context {
         self.dist.join("repo")
     }
 
+    /// The folder with the public keys of what is built here.
+    pub fn public_keys(&self) -> PathBuf {
+        self.config.join("keys")
+    }
+
     /// The name of a path below the checkout, for messages.
     pub fn short<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.top).unwrap_or(path)

@@ -33,6 +33,8 @@ enum Command {
     Test(command::test::Arguments),
     /// Build ports into packages, and the signed repository.
     Build(command::build::Arguments),
+    /// Make an image.
+    Image(command::image::Arguments),
     /// Index or serve the repository.
     Repo(command::repo::Arguments),
     /// Check how ELF files, or those in packages, are hardened.
@@ -68,6 +70,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Test(arguments) => command::test::run(&context, arguments),
         Command::Build(arguments) => command::build::run(&context, arguments),
+        Command::Image(arguments) => command::image::run(&context, arguments),
         Command::Repo(arguments) => command::repo::run(&context, arguments),
         Command::Audit(arguments) => command::audit::run(&context, arguments),
         Command::Doctor => command::doctor::run(&context),

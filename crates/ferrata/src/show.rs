@@ -91,6 +91,17 @@ pub fn seconds(time: Duration) -> String {
     }
 }
 
+/// `812 B`, `3.49 MB`: decimal, as the sizes of downloads usually are.
+pub fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = bytes as f64;
+    match bytes {
+        0..=999 => format!("{bytes} B"),
+        1_000..=999_999 => format!("{:.1} kB", value / 1e3),
+        _ => format!("{:.2} MB", value / 1e6),
+    }
+}
+
 /// An error with its causes, on one line, and its hint on another.
 pub fn error(error: &anyhow::Error) {
     let mut text = String::new();

@@ -1,1 +1,309 @@
 //! From packages to images.
+//!
+//! ```text
+//! images/NAME.yaml ──[spec]──▶ Spec
+//! Spec + repository ──[root]──▶ a root folder: packages installed by the apk crate, services, files
+//! root folder ──[tree]──▶ sorted entries with owners
+//! entries ──[archive]────▶ tar.gz                                     (kind: rootfs)
+//!         ──[ext4]──▶ [disk] ◀──[uki]◀── kernel, [initramfs], stub    (kind: disk)
+//! ```
+//!
+//! The same inputs give the same bytes: names, order, times, identifiers all come from the inputs. No step needs
+//! a mount, a loop device or root's rights: what an ordinary user cannot own on the host, only the image records.
+//!
+//! *Invariant:* an image never holds a password or a private key.
+
+pub mod archive;
+pub mod disk;
+pub mod ext4;
+pub mod initramfs;
+pub mod root;
+pub mod spec;
+pub mod tools;
+pub mod tree;
+pub mod uki;
+
+use sha2::{Digest, Sha256};
+use spec::{Kernel, Kind, PathSpec, Spec};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// What an image is made from, beside its declaration.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// The image's name: `minirootfs`, `virt`.
+    pub name: &'a str,
+    /// Its declaration.
+    pub spec: &'a Spec,
+    /// The repository: the folder that holds the folder of the architecture.
+    pub repository: &'a Path,
+    /// The folder with the public keys that the repository's index is signed by.
+    pub keys: &'a Path,
+    /// The architecture, as apk names it.
+    pub arch: &'a str,
+    /// The release, for the file names.
+    pub version: &'a str,
+    /// Every time stamp in the image, in seconds since 1970.
+    pub epoch: u64,
+    /// Paths added to those of the declaration: what differs from user to user, such as an ssh key.
+    pub more_paths: &'a [PathSpec],
+    /// Repositories added to those of the declaration.
+    pub more_repositories: &'a [String],
+    /// systemd's EFI stub, for disks.
+    pub stub: &'a Path,
+    /// Where the image goes.
+    pub out: &'a Path,
+}
+
+/// A step of the work, for whoever shows progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The packages are installed into the root.
+    Install,
+    /// The root's file is written.
+    Write,
+    /// The kernel and the initramfs are put together.
+    Boot,
+    /// The disk is put together.
+    Disk,
+}
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The image.
+    pub image: PathBuf,
+    /// The kernel, for kinds that boot.
+    pub kernel: Option<PathBuf>,
+    /// The initramfs, for kinds that boot.
+    pub initramfs: Option<PathBuf>,
+    /// The kernel's command line, for kinds that boot.
+    pub cmdline: Option<String>,
+    /// What the files of the root take together, in bytes.
+    pub unpacked: u64,
+    /// The image's own size in bytes: what it takes on the disk where it has holes.
+    pub packed: u64,
+    /// The packages, with what each takes installed, in bytes; the largest first.
+    pub packages: Vec<(String, u64)>,
+}
+
+/// Why an image was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The root could not be filled.
+    #[error(transparent)]
+    Root(#[from] root::RootError),
+    /// The root could not be read.
+    #[error(transparent)]
+    Tree(#[from] tree::TreeError),
+    /// The initramfs could not be made.
+    #[error(transparent)]
+    Initramfs(#[from] initramfs::InitramfsError),
+    /// The unified kernel image could not be made.
+    #[error(transparent)]
+    Uki(#[from] uki::UkiError),
+    /// The root's file system could not be made.
+    #[error(transparent)]
+    Ext4(#[from] ext4::Ext4Error),
+    /// The disk could not be made.
+    #[error(transparent)]
+    Disk(#[from] disk::DiskError),
+    /// A file of the host could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The packages hold no such kernel.
+    #[error(
+        "no kernel {0} among the image's packages: expected /boot/vmlinuz-{0} and one folder in /lib/modules"
+    )]
+    NoKernel(String),
+}
+
+impl Error {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+        move |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Where the package `early` has its program.
+const EARLY: &str = "usr/libexec/ferrata/early";
+
+/// Makes an image. Nothing is left under its name unless it is whole.
+pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Output, Error> {
+    std::fs::create_dir_all(inputs.out).map_err(Error::io(inputs.out))?;
+    let work = tempfile::Builder::new()
+        .prefix(".image-")
+        .tempdir_in(inputs.out)
+        .map_err(Error::io(inputs.out))?;
+    progress(Step::Install);
+    let filled = root::fill(inputs, &work.path().join("root"))?;
+    let entries = tree::read(&filled.folder, filled.owners.as_ref())?;
+    let stem = format!("ferrata-{}-{}-{}", inputs.name, inputs.version, inputs.arch);
+    let made = Made {
+        inputs,
+        work: work.path(),
+        root: &filled.folder,
+        entries: &entries,
+        stem: &stem,
+    };
+    let mut output = match (inputs.spec.kind, &inputs.spec.kernel, &inputs.spec.disk) {
+        (Kind::Disk, Some(kernel), Some(size)) => made.disk(kernel, size, progress)?,
+        _ => made.rootfs(progress)?,
+    };
+    output.packages = filled.packages;
+    Ok(output)
+}
+
+/// What stands when the root is filled.
+struct Made<'a> {
+    inputs: &'a Inputs<'a>,
+    work: &'a Path,
+    root: &'a Path,
+    entries: &'a [tree::Entry],
+    stem: &'a str,
+}
+
+impl Made<'_> {
+    fn rootfs(&self, progress: &mut dyn FnMut(Step)) -> Result<Output, Error> {
+        progress(Step::Write);
+        let file = self.work.join("root.tar.gz");
+        let write = || {
+            let mut out = BufWriter::new(File::create(&file)?);
+            archive::write_tar_gz(self.entries, self.inputs.epoch, &mut out)?;
+            out.flush()
+        };
+        write().map_err(Error::io(&file))?;
+        let image = self.publish(&file, "tar.gz")?;
+        self.output(image)
+    }
+
+    fn disk(
+        &self,
+        kernel: &Kernel,
+        size: &spec::Disk,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<Output, Error> {
+        progress(Step::Boot);
+        let Inputs { epoch, stub, .. } = *self.inputs;
+        let none = || Error::NoKernel(kernel.flavour.clone());
+        let vmlinuz = self
+            .root
+            .join("boot")
+            .join(format!("vmlinuz-{}", kernel.flavour));
+        let modules = only_folder(&self.root.join("lib/modules")).ok_or_else(none)?;
+        let bzimage = std::fs::read(&vmlinuz).map_err(|_| none())?;
+        let below = Path::new("lib/modules").join(modules);
+        let ramfs = initramfs::build(self.root, Path::new(EARLY), &below, &kernel.modules, epoch)?;
+        let id = self.identity();
+        let cmdline = format!("root=PARTUUID={} {}", id.root, kernel.cmdline.trim());
+        let stub_bytes = std::fs::read(stub).map_err(Error::io(stub))?;
+        let os_release = std::fs::read(self.root.join("etc/os-release")).unwrap_or_default();
+        let boot = uki::build(
+            &stub_bytes,
+            &[
+                (".osrel", &os_release),
+                (".cmdline", cmdline.as_bytes()),
+                (".linux", &bzimage),
+                (".initrd", &ramfs),
+            ],
+        )?;
+        progress(Step::Write);
+        let root_file = self.work.join("root.ext4");
+        ext4::write(
+            self.entries,
+            &root_file,
+            disk::root_mib(size.size, size.esp),
+            &self.uuid("root fs"),
+            epoch,
+        )?;
+        progress(Step::Disk);
+        let file = self.work.join("disk");
+        disk::write(&file, size.size, size.esp, &boot, &root_file, &id)?;
+        let (kernel_file, ramfs_file) = (self.work.join("kernel"), self.work.join("initramfs"));
+        std::fs::write(&kernel_file, &bzimage).map_err(Error::io(&kernel_file))?;
+        std::fs::write(&ramfs_file, &ramfs).map_err(Error::io(&ramfs_file))?;
+        let kernel_file = self.publish(&kernel_file, "vmlinuz")?;
+        let ramfs_file = self.publish(&ramfs_file, "initramfs")?;
+        let image = self.publish(&file, "img")?;
+        let mut output = self.output(image)?;
+        (output.kernel, output.initramfs, output.cmdline) =
+            (Some(kernel_file), Some(ramfs_file), Some(cmdline));
+        Ok(output)
+    }
+
+    /// Moves a finished file to its name.
+    fn publish(&self, file: &Path, ending: &str) -> Result<PathBuf, Error> {
+        let target = self.inputs.out.join(format!("{}.{ending}", self.stem));
+        std::fs::rename(file, &target).map_err(Error::io(&target))?;
+        Ok(target)
+    }
+
+    fn output(&self, image: PathBuf) -> Result<Output, Error> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = image.metadata().map_err(Error::io(&image))?;
+        Ok(Output {
+            packed: meta.len().min(meta.blocks() * 512),
+            image,
+            kernel: None,
+            initramfs: None,
+            cmdline: None,
+            unpacked: tree::file_bytes(self.entries),
+            packages: Vec::new(),
+        })
+    }
+
+    fn identity(&self) -> disk::Identity {
+        disk::Identity {
+            disk: self.uuid("disk"),
+            esp: self.uuid("esp"),
+            root: self.uuid("root"),
+            serial: u32::from_str_radix(self.uuid("fat").get(..8).unwrap_or_default(), 16)
+                .unwrap_or(1),
+        }
+    }
+
+    /// A UUID (RFC 9562, version 8) out of what the image is: the same image has the same.
+    fn uuid(&self, what: &str) -> String {
+        let mut hash = Sha256::new();
+        for part in [self.stem, what] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let mut bytes: [u8; 32] = hash.finalize().into();
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex: String = bytes
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        )
+    }
+}
+
+/// The name of the one folder in `folder`.
+fn only_folder(folder: &Path) -> Option<std::ffi::OsString> {
+    let mut names = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|entry| entry.path().is_dir());
+    match (names.next(), names.next()) {
+        (Some(only), None) => Some(only.file_name()),
+        _ => None,
+    }
+}

@@ -29,6 +29,18 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds every port with the usual options.
+pub fn all(context: &Context) -> Result<String> {
+    build(
+        context,
+        &Arguments {
+            ports: Vec::new(),
+            jobs: 0,
+            update_sources: false,
+        },
+    )
+}
+
 fn build(context: &Context, arguments: &Arguments) -> Result<String> {
     let jobs = match arguments.jobs {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -3,5 +3,6 @@
 pub mod audit;
 pub mod build;
 pub mod doctor;
+pub mod image;
 pub mod repo;
 pub mod test;

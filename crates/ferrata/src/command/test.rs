@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-/// Runs every test: formatting, clippy, cargo deny, the tests of all crates, a build of all ports and the audit of what
-/// came out. The last line counts what passed and what failed.
+/// Runs every test: formatting, clippy, cargo deny, the tests of all crates, a build of all ports, the audit of what
+/// came out, and an image. The last line counts what passed and what failed.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only the checks whose name holds this.
@@ -39,7 +39,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
             .collect()
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let checks: [(&str, Vec<String>); 6] = [
+    let checks: [(&str, Vec<String>); 7] = [
         ("formatting", cargo("fmt --all --check")),
         (
             "clippy",
@@ -60,6 +60,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         ("crates", cargo("test --locked --workspace --no-fail-fast")),
         ("ports", words(&[&this, "build"])),
         ("hardening", words(&[&this, "audit", "--quiet"])),
+        ("image", words(&[&this, "image", "minirootfs"])),
     ];
     let mut total = Counts::default();
     for (name, mut command) in checks {

@@ -1,0 +1,106 @@
+//! `ferrata image`: one image from its file.
+
+use crate::context::Context;
+use crate::show::{self, Steps};
+use anyhow::{Context as _, Result};
+use clap::Args;
+use image::spec::Spec;
+use image::{Inputs, Output, Step};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// systemd's EFI stub, from Debian's package systemd-boot-efi.
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+
+/// Makes the image that images/NAME.yaml declares, and prints what takes the space. The ports are built first.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Its name; none: list the images there are.
+    name: Option<String>,
+}
+
+/// Makes the image and prints its sizes.
+pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    let Some(name) = &arguments.name else {
+        for (name, spec) in declared(context)? {
+            println!("{name:<14} {}", spec.description);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let spec = load(context, name)?;
+    eprintln!("{}", super::build::all(context)?);
+    let output = make(context, name, &spec)?;
+    print_sizes(context, &output);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All images, by name.
+fn declared(context: &Context) -> Result<Vec<(String, Spec)>> {
+    let folder = context.top.join("images");
+    let mut images = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if let (Some(name), Some("yaml")) =
+            (path.file_stem(), path.extension().and_then(|e| e.to_str()))
+        {
+            images.push((name.to_string_lossy().into_owned(), Spec::load(&path)?));
+        }
+    }
+    images.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(images)
+}
+
+/// One image's declaration.
+fn load(context: &Context, name: &str) -> Result<Spec> {
+    let path = context.top.join("images").join(format!("{name}.yaml"));
+    if !path.exists() {
+        let known: Vec<String> = declared(context)?
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        anyhow::bail!("no image {name}: images/ has {}", known.join(", "));
+    }
+    Ok(Spec::load(&path)?)
+}
+
+/// Makes an image from the repository as it stands, with progress.
+fn make(context: &Context, name: &str, spec: &Spec) -> Result<Output> {
+    let repository = context.repository();
+    let keys = context.public_keys();
+    let out = context.dist.join("images");
+    let mut steps = Steps::new(if spec.disk.is_some() { 4 } else { 2 });
+    let inputs = Inputs {
+        name,
+        spec,
+        repository: &repository,
+        keys: &keys,
+        arch: &context.arch,
+        version: env!("CARGO_PKG_VERSION"),
+        epoch: abuild::SOURCE_DATE_EPOCH,
+        more_paths: &[],
+        more_repositories: &[],
+        stub: Path::new(STUB),
+        out: &out,
+    };
+    let output = image::build(&inputs, &mut |step| {
+        steps.begin(match step {
+            Step::Install => "installing the packages",
+            Step::Boot => "kernel and initramfs",
+            Step::Write => "writing the root",
+            Step::Disk => "writing the disk",
+        });
+    })
+    .with_context(|| format!("image {name}"))?;
+    steps.finish();
+    Ok(output)
+}
+
+/// Prints what takes the space.
+fn print_sizes(context: &Context, output: &Output) {
+    for (package, bytes) in output.packages.iter().filter(|(_, bytes)| *bytes > 0) {
+        println!("{:>10}  {package}", show::size(*bytes));
+    }
+    println!("{:>10}  all files", show::size(output.unpacked));
+    let image: PathBuf = context.short(&output.image).to_owned();
+    println!("{:>10}  {}", show::size(output.packed), image.display());
+}
