@@ -187,6 +187,11 @@ impl Machine {
         *self = next;
     }
 
+    /// How long a script that is run from now on may take.
+    pub fn set_time_limit(&mut self, time_limit: Millis) {
+        self.time_limit = time_limit;
+    }
+
     /// The graph.
     pub fn graph(&self) -> &Graph {
         &self.graph

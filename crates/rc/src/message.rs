@@ -84,6 +84,11 @@ impl Style {
     }
 }
 
+/// Prints a line on a descriptor. A reader that went away, or a full disk, is nothing that could be told anywhere.
+pub fn print_line(fd: i32, line: std::fmt::Arguments<'_>) {
+    let _ = process::write_all(fd, format!("{line}\n").as_bytes());
+}
+
 /// `yes`, `true`, `on`, `1` and their opposites, in any case (openrc's yesno). Anything else is neither.
 pub fn is_yes(value: &[u8]) -> Option<bool> {
     match value.to_ascii_lowercase().as_slice() {

@@ -203,7 +203,7 @@ fn start(
         ));
     }
     if request.test {
-        println!("would start {}", program.display());
+        crate::message::print_line(1, format_args!("would start {}", program.display()));
         return 0;
     }
     let mut launch = request.launch;
@@ -300,7 +300,7 @@ fn stop(request: &Request, fail: impl Fn(String) -> i32) -> i32 {
         };
     }
     if request.test {
-        println!("would stop {found:?}");
+        crate::message::print_line(1, format_args!("would stop {found:?}"));
         return 0;
     }
     let first = request.signal.unwrap_or(15);

@@ -1,0 +1,354 @@
+//! Service scripts (openrc-run(8)): loaded into a shell of their own, asked for their dependencies, and run.
+//!
+//! A script is run in a process that was forked for it; whatever it does to its shell ends there. [`prelude.sh`] holds
+//! the default functions, [`builtins`] what else scripts may call.
+//!
+//! [`prelude.sh`]: default functions in shell
+
+pub mod builtins;
+pub mod depend;
+pub mod message;
+
+use crate::layout::Layout;
+use crate::machine::Current;
+use crate::message::{Level, Style};
+use crate::name::ServiceName;
+use crate::state::State;
+use shell::Shell;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const PRELUDE: &[u8] = include_bytes!("prelude.sh");
+
+/// What keeps a script from being run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read, or it is no shell script.
+    #[error(transparent)]
+    Shell(#[from] shell::Error),
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// Which
+        path: PathBuf,
+        /// Why
+        source: io::Error,
+    },
+    /// There is no such service.
+    #[error("service {0} does not exist")]
+    NoService(ServiceName),
+    /// It ended while it was loaded.
+    #[error("{path}: the script ended with status {status} while it was loaded")]
+    Ended {
+        /// Which
+        path: PathBuf,
+        /// How
+        status: i32,
+    },
+}
+
+/// In which surroundings a script is run.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Other services start at the same time, so messages are printed whole.
+    pub together: bool,
+    /// Say nothing but warnings.
+    pub quiet: bool,
+    /// Say more.
+    pub verbose: bool,
+    /// No colours.
+    pub plain: bool,
+    /// The machine is going down.
+    pub going_down: bool,
+    /// What the machine will do then: it will be started again.
+    pub reboot: bool,
+}
+
+/// The layout that a script's shell was made for.
+pub(crate) fn layout_of(shell: &Shell) -> Layout {
+    use std::os::unix::ffi::OsStringExt;
+    let root = shell
+        .var(b"_rc_root")
+        .filter(|root| !root.is_empty())
+        .unwrap_or_else(|| b"/".to_vec());
+    Layout::new(PathBuf::from(std::ffi::OsString::from_vec(root)))
+}
+
+fn source(shell: &mut Shell, path: &Path) -> Result<(), Error> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(Error::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    shell.eval(path.as_os_str().as_bytes(), &text)?;
+    match shell.exited() {
+        Some(status) => Err(Error::Ended {
+            path: path.to_owned(),
+            status,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A shell with the script and its configuration in it; none of its functions has been called.
+pub fn load(
+    layout: &Layout,
+    name: &ServiceName,
+    action: &str,
+    around: &Surroundings,
+) -> Result<Shell, Error> {
+    let path = layout.script(name);
+    if !path.exists() {
+        return Err(Error::NoService(name.clone()));
+    }
+    let mut shell = Shell::new();
+    let level = State::new(layout).runlevel();
+    let level_name = level.as_ref().map_or("sysinit", |level| level.as_str());
+    let yes = |value: bool| if value { "yes" } else { "" };
+    let folder = layout.state();
+    let variables: [(&str, &[u8]); 18] = [
+        ("PATH", crate::PATH.as_bytes()),
+        ("HOME", b"/"),
+        ("RC_SVCNAME", name.as_str().as_bytes()),
+        ("SVCNAME", name.as_str().as_bytes()),
+        ("RC_SERVICE", path.as_os_str().as_bytes()),
+        ("RC_CMD", action.as_bytes()),
+        ("RC_RUNLEVEL", level_name.as_bytes()),
+        ("RC_BOOTLEVEL", b"boot"),
+        ("RC_DEFAULTLEVEL", b"default"),
+        ("RC_SVCDIR", folder.as_os_str().as_bytes()),
+        ("RC_UNAME", b"Linux"),
+        ("RC_VERSION", b"0.55"),
+        ("RC_GOINGDOWN", yes(around.going_down).as_bytes()),
+        ("RC_REBOOT", yes(around.reboot).as_bytes()),
+        ("EINFO_QUIET", yes(around.quiet).as_bytes()),
+        ("EINFO_VERBOSE", yes(around.verbose).as_bytes()),
+        ("RC_NOCOLOR", yes(around.plain).as_bytes()),
+        ("TERM", b"linux"),
+    ];
+    for (name, value) in variables {
+        shell.set_var(name.as_bytes(), value);
+        shell.export(name.as_bytes());
+    }
+    if let Some(term) = std::env::var_os("TERM") {
+        shell.set_var(b"TERM", term.as_bytes());
+    }
+    if around.together {
+        shell.set_var(message::TOGETHER, b"1");
+    }
+    shell.set_var(b"_rc_root", layout.path("/").as_os_str().as_bytes());
+    shell.set_name(path.as_os_str().as_bytes());
+    shell.set_args(vec![action.as_bytes().to_vec()]);
+    builtins::register(&mut shell);
+    shell.eval(b"prelude.sh", PRELUDE)?;
+    source(&mut shell, &layout.path("/etc/rc.conf"))?;
+    let mut more: Vec<PathBuf> = fs::read_dir(layout.path("/etc/rc.conf.d"))
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    more.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "conf")
+    });
+    more.sort();
+    for path in more {
+        source(&mut shell, &path)?;
+    }
+    let mut configs = vec![name.base().to_owned()];
+    if name.as_str() != name.base() {
+        configs.push(name.as_str().to_owned());
+    }
+    for config in &configs {
+        source(&mut shell, &layout.config(config))?;
+        source(
+            &mut shell,
+            &layout.config(&format!("{config}.{level_name}")),
+        )?;
+    }
+    source(&mut shell, &path)?;
+    Ok(shell)
+}
+
+/// Runs an action of a service in this process: `start`, `stop`, `status`, `describe`, or a command of its own.
+/// Returns its status. What it may do is not checked against the service's state.
+pub fn run(layout: &Layout, name: &ServiceName, action: &str, around: &Surroundings) -> i32 {
+    let mut shell = match load(layout, name, action, around) {
+        Ok(shell) => shell,
+        Err(error) => {
+            Style::from_environment().say(Level::Error, &format!("{name}: {error}"));
+            return 1;
+        }
+    };
+    let status = act(&mut shell, layout, name, action);
+    message::finish(&mut shell);
+    status
+}
+
+fn words(shell: &Shell, variable: &str) -> Vec<String> {
+    let value = shell.var(variable.as_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&value)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn complain(text: &str) {
+    Style::from_environment().say(Level::Error, text);
+}
+
+fn act(shell: &mut Shell, layout: &Layout, name: &ServiceName, action: &str) -> i32 {
+    match action {
+        "describe" => return describe(shell, name),
+        "status" => return call_or(shell, "status", "default_status"),
+        "start" => {
+            if let Err(missing) = check_required(shell, layout) {
+                complain(&format!("{name}: {missing}"));
+                return 1;
+            }
+            let limit = words(shell, "rc_ulimit").join(" ");
+            if !limit.is_empty()
+                && !matches!(
+                    shell.eval(b"rc_ulimit", format!("ulimit {limit}").as_bytes()),
+                    Ok(0)
+                )
+            {
+                complain(&format!("{name}: the limits of rc_ulimit cannot be set"));
+                return 1;
+            }
+        }
+        _ => {}
+    }
+    let no_new_privs = shell
+        .var(b"no_new_privs")
+        .and_then(|value| crate::message::is_yes(&value))
+        == Some(true);
+    shell.set_var(
+        b"_rc_no_new_privs",
+        if no_new_privs { b"--no-new-privs" } else { b"" },
+    );
+    if !matches!(action, "start" | "stop") {
+        let state = State::new(layout).read(name);
+        let lists = [
+            ("extra_commands", true),
+            ("extra_started_commands", state == Current::Started),
+            (
+                "extra_stopped_commands",
+                matches!(state, Current::Stopped | Current::Failed),
+            ),
+        ];
+        let mut known = false;
+        let mut allowed = false;
+        for (list, now) in lists {
+            if words(shell, list).iter().any(|word| word == action) {
+                known = true;
+                allowed |= now;
+            }
+        }
+        if !known || !shell.has_function(action.as_bytes()) {
+            complain(&format!("{name}: unknown function `{action}'"));
+            return 1;
+        }
+        if !allowed {
+            complain(&format!(
+                "{name}: cannot `{action}' as it is {}",
+                crate::commands::status::word(state)
+            ));
+            return 1;
+        }
+    }
+    for (function, default) in [
+        (format!("{action}_pre"), None),
+        (
+            action.to_owned(),
+            match action {
+                "start" => Some("default_start"),
+                "stop" => Some("default_stop"),
+                _ => None,
+            },
+        ),
+        (format!("{action}_post"), None),
+    ] {
+        let status = match default {
+            Some(default) => call_or(shell, &function, default),
+            None if shell.has_function(function.as_bytes()) => call(shell, &function),
+            None => 0,
+        };
+        if status != 0 {
+            return status;
+        }
+        if shell.exited().is_some() {
+            break;
+        }
+    }
+    0
+}
+
+fn call(shell: &mut Shell, function: &str) -> i32 {
+    match shell.call(function.as_bytes(), &[]) {
+        Ok(status) => status,
+        Err(error) => {
+            complain(&error.to_string());
+            1
+        }
+    }
+}
+
+fn call_or(shell: &mut Shell, function: &str, default: &str) -> i32 {
+    let name = if shell.has_function(function.as_bytes()) {
+        function
+    } else {
+        default
+    };
+    call(shell, name)
+}
+
+/// `required_dirs` and `required_files` have to be there.
+fn check_required(shell: &Shell, layout: &Layout) -> Result<(), String> {
+    for folder in words(shell, "required_dirs") {
+        if !layout.path(&folder).is_dir() {
+            return Err(format!("{folder} is not a folder"));
+        }
+    }
+    for file in words(shell, "required_files") {
+        if fs::File::open(layout.path(&file)).is_err() {
+            return Err(format!("{file} is not readable"));
+        }
+    }
+    Ok(())
+}
+
+fn describe(shell: &Shell, name: &ServiceName) -> i32 {
+    let style = Style::from_environment();
+    let text = |variable: &str| {
+        shell
+            .var(variable.as_bytes())
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+    };
+    style.say(
+        Level::Info,
+        &text("description").unwrap_or_else(|| format!("No description for {name}")),
+    );
+    for list in [
+        "extra_commands",
+        "extra_started_commands",
+        "extra_stopped_commands",
+    ] {
+        for command in words(shell, list) {
+            let variable = format!("description_{}", command.replace('-', "_"));
+            style.say(
+                Level::Info,
+                &format!(
+                    "{command}: {}",
+                    text(&variable).unwrap_or_else(|| "no description".into())
+                ),
+            );
+        }
+    }
+    0
+}
