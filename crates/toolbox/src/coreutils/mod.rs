@@ -7,6 +7,7 @@ mod cut;
 mod env;
 mod head;
 mod ln;
+mod ls;
 mod mkdir;
 mod readlink;
 mod rm;
@@ -99,6 +100,13 @@ pub const APPLETS: &[Applet] = &[
         ln::link,
     ),
     applet("ln", Folder::Bin, "make links", ln::USAGE, ln::main),
+    applet(
+        "ls",
+        Folder::Bin,
+        "list folders and files",
+        ls::USAGE,
+        ls::main,
+    ),
     applet(
         "mkdir",
         Folder::Bin,
