@@ -1,16 +1,17 @@
-//! `touch` (POSIX.1-2024), with `-c -a -m -r -h` and `-d @SECONDS`.
+//! `touch` (POSIX.1-2024), with `-c -a -m -r -h` and `-d DATE`.
 
+use crate::common::calendar;
 use crate::common::lines::{complain, say};
 use crate::common::options::Options;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 
-pub const USAGE: &str = "[-camh] [-r FILE | -d @SECONDS] file...
+pub const USAGE: &str = "[-camh] [-r FILE | -d DATE] file...
 
 -c  do not make files          -h  a link's own times
 -a  the time of the last read  -m  of the last change
--r  the times of FILE          -d  so many seconds since 1970";
+-r  the times of FILE          -d  DATE: @SECONDS, YYYY-MM-DD [hh:mm[:ss]] in UTC, N days ago";
 
 pub fn main(arguments: &[OsString]) -> i32 {
     let options = Options {
@@ -60,12 +61,9 @@ pub fn main(arguments: &[OsString]) -> i32 {
     if let Some(text) = given.value('d') {
         let Some(seconds) = text
             .to_str()
-            .and_then(|text| text.strip_prefix('@')?.parse().ok())
+            .and_then(|text| calendar::parse(text, calendar::now()))
         else {
-            say(
-                "touch",
-                format!("invalid date '{}': @SECONDS is known", text.display()),
-            );
+            say("touch", format!("invalid date '{}'", text.display()));
             return 1;
         };
         read = Timespec {
