@@ -1,12 +1,37 @@
 //! One program with the names of all commands of the service manager; it does what it is called.
 
 use rc::layout::Layout;
+use rc::message::print_line;
 use std::ffi::OsString;
 use std::path::Path;
 use sys::process;
 
-const NAMES: &str = "init openrc-init openrc openrc-run rc-service service rc-update rc-status start-stop-daemon \
-supervise-daemon checkpath fstabinfo mountinfo openrc-shutdown halt poweroff reboot shutdown";
+/// Where each name lies in a system.
+const PATHS: [&str; 18] = [
+    "sbin/init",
+    "sbin/openrc-init",
+    "sbin/openrc",
+    "sbin/openrc-run",
+    "sbin/rc-service",
+    "sbin/service",
+    "sbin/rc-update",
+    "bin/rc-status",
+    "sbin/start-stop-daemon",
+    "sbin/supervise-daemon",
+    "bin/checkpath",
+    "bin/fstabinfo",
+    "bin/mountinfo",
+    "sbin/openrc-shutdown",
+    "sbin/halt",
+    "sbin/poweroff",
+    "sbin/reboot",
+    "sbin/shutdown",
+];
+
+/// The words of service scripts that scripts of other kinds may call as programs.
+const WORDS: &str = "einfo einfon ewarn ewarnn eerror eerrorn ebegin eend ewend eindent eoutdent veinfo vewarn vebegin \
+veend vewend esyslog elog yesno shell_var get_bootparam is_newer_than is_older_than service_started service_stopped \
+service_starting service_stopping service_inactive service_crashed";
 
 fn main() {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -25,14 +50,31 @@ fn run(arguments: &[OsString]) -> i32 {
     let name = called.unwrap_or_default();
     // `rc NAME …` is NAME; process 1 is the init, whatever it is called.
     if matches!(name.as_str(), "rc" | "") && std::process::id() != 1 {
-        return match arguments.get(1) {
-            Some(word) if word != "rc" && word != "--list" => {
-                run(arguments.get(1..).unwrap_or_default())
-            }
-            _ => {
-                rc::message::print_line(1, format_args!("{}", NAMES.replace(' ', "\n")));
+        return match arguments
+            .get(1)
+            .map(|word| word.to_string_lossy())
+            .as_deref()
+        {
+            None | Some("--list") => {
+                for path in PATHS {
+                    print_line(
+                        1,
+                        format_args!("{}", path.rsplit('/').next().unwrap_or(path)),
+                    );
+                }
                 0
             }
+            Some("--list-full") => {
+                PATHS
+                    .iter()
+                    .for_each(|path| print_line(1, format_args!("{path}")));
+                WORDS
+                    .split(' ')
+                    .for_each(|word| print_line(1, format_args!("lib/rc/bin/{word}")));
+                0
+            }
+            Some("rc") => 1,
+            Some(_) => run(arguments.get(1..).unwrap_or_default()),
         };
     }
     if std::process::id() != 1 {
