@@ -309,6 +309,12 @@ pub fn readable(fd: i32, milliseconds: i32) -> io::Result<bool> {
     Ok(check(unsafe { libc::poll(&raw mut poll, 1, milliseconds) })? > 0)
 }
 
+/// Has SIGALRM sent to this process in so many seconds; 0: not any more. Where nobody catches it, it ends the process.
+pub fn alarm(seconds: u32) {
+    // SAFETY: alarm takes any number and cannot fail.
+    unsafe { libc::alarm(seconds) };
+}
+
 /// Sets the file mode creation mask and returns the old one.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: umask takes any number and cannot fail.

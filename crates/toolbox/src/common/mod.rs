@@ -1,7 +1,11 @@
 //! What applets share: arguments and usage, errors, buffered output, copying.
 
+pub mod accounts;
 pub mod calendar;
+pub mod crypt;
 pub mod glob;
 pub mod lines;
 pub mod options;
 pub mod screen;
+pub mod session;
+pub mod syslog;
