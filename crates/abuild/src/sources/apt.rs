@@ -44,7 +44,8 @@ impl Apt {
         })
     }
 
-    /// The upstream's archive (`.orig.tar.*`) of a source package in a suite.
+    /// The upstream's archive (`.orig.tar.*`) of a source package in a suite; of a package that Debian itself is the
+    /// upstream of, its only archive.
     pub(super) fn source(&self, suite: &str, package: &str) -> Result<Archive> {
         let settings = self.suite(suite, "deb-src")?;
         let output = run(Command::new("apt-get")
@@ -58,9 +59,11 @@ impl Apt {
             ])
             .env("APT_CONFIG", &settings))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        text.lines()
-            .filter_map(archive)
-            .find(|archive| archive.file.contains(".orig.tar."))
+        let archives: Vec<Archive> = text.lines().filter_map(archive).collect();
+        let named = |part| archives.iter().find(|archive| archive.file.contains(part));
+        named(".orig.tar.")
+            .or(named(".tar.").filter(|_| archives.len() == 1))
+            .cloned()
             .ok_or_else(|| {
                 let message = format!(
                     "{suite} has no upstream archive of {package} with a sha256 in its signed index"

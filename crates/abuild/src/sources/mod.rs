@@ -312,9 +312,10 @@ impl Finder<'_> {
         place: &Path,
     ) -> Result<(PathBuf, Found)> {
         let archive = apt.source(suite, package)?;
-        let version = archive
-            .file
+        let file = &archive.file;
+        let version = file
             .rsplit_once(".orig.tar.")
+            .or_else(|| file.rsplit_once(".tar."))
             .and_then(|(name, _)| name.split_once('_'));
         let version = upstream(version.map_or("", |(_, version)| version));
         if !self.moves() && !self.stated(&archive.file) && version != self.recipe.version {
@@ -328,7 +329,13 @@ impl Finder<'_> {
             });
         }
         let path = place.join(&archive.file);
-        apt.download(Some(suite), &archive, &path)?;
+        // Another port may be made of the same source.
+        let kept = self.config.cached("sources").join(&archive.sha256);
+        let kept = kept.join(&archive.file);
+        let whole = hash::file(&kept, Algorithm::Sha256).is_ok_and(|sum| sum == archive.sha256);
+        if !whole || fs::hard_link(&kept, &path).is_err() {
+            apt.download(Some(suite), &archive, &path)?;
+        }
         let from = format!("Debian {suite}, source package {package}: {}", archive.uri);
         let version = self.moves().then_some(version);
         let found = self.found(&path, &archive.file, from, true, version)?;
@@ -409,7 +416,7 @@ fn upstream(version: &str) -> String {
     let version = version
         .split_once("+really")
         .map_or(version, |(_, rest)| rest);
-    let end = ["+dfsg", ".dfsg", "~dfsg", "+ds", "+repack"]
+    let end = ["+dfsg", ".dfsg", "~dfsg", "+ds", "+repack", "+deb", "~deb", "+nmu"]
         .iter()
         .filter_map(|word| version.find(word))
         .min();
@@ -428,5 +435,7 @@ mod tests {
         assert_eq!(upstream("6.12.107-1~bpo12+1"), "6.12.107");
         assert_eq!(upstream("1.2.13.dfsg"), "1.2.13");
         assert_eq!(upstream("2025.89"), "2025.89");
+        assert_eq!(upstream("20250419+deb13u1"), "20250419");
+        assert_eq!(upstream("20250419~deb12u2"), "20250419");
     }
 }
