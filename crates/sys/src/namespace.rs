@@ -58,6 +58,15 @@ pub enum Network {
     Host,
 }
 
+/// Which users there are in the new namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// The caller alone, as root: the same whoever calls.
+    Caller,
+    /// All whom the caller may map: for root everyone, for others the caller alone.
+    All,
+}
+
 /// One thing in the new root. Targets are absolute; their parents are made where that is possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mount {
@@ -127,11 +136,11 @@ impl Mount {
 }
 
 /// Puts the calling process into new user, mount, pid, ipc, uts and (with [`Network::None`]) network namespaces,
-/// where it is root. Its next child is the first process of the new pid namespace.
+/// where it is root among `users`. Its next child is the first process of the new pid namespace.
 ///
 /// # Errors
 /// If the kernel refuses, which it does for a process with more than one thread.
-pub fn isolate(network: Network) -> Result<(), Error> {
+pub fn isolate(network: Network, users: Users) -> Result<(), Error> {
     let (uid, gid) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
@@ -144,16 +153,34 @@ pub fn isolate(network: Network) -> Result<(), Error> {
     if network == Network::None {
         flags |= UnshareFlags::NEWNET;
     }
+    let everyone = |file: &str| {
+        let known = fs::read_to_string(file).unwrap_or_default();
+        let ranges = known.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (inside, count) = (words.next()?, words.nth(1)?);
+            Some(format!("{inside} {inside} {count}\n"))
+        });
+        ranges.collect::<String>()
+    };
+    let (mut uids, mut gids) = (format!("0 {uid} 1"), format!("0 {gid} 1"));
+    if users == Users::All && uid == 0 {
+        (uids, gids) = (
+            everyone("/proc/self/uid_map"),
+            everyone("/proc/self/gid_map"),
+        );
+    }
     // SAFETY: FILES is not among the flags, so no thread loses sight of a file descriptor.
     unsafe { rustix::thread::unshare_unsafe(flags) }
         .map_err(|cause| Error::Unshare(cause.into()))?;
     let write = |file: &'static str, text: String| {
         fs::write(file, text).map_err(|cause| Error::Map { file, cause })
     };
-    // Required before an ordinary user may map a group; see user_namespaces(7).
-    write("/proc/self/setgroups", "deny".to_owned())?;
-    write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    write("/proc/self/gid_map", format!("0 {gid} 1"))
+    if uid != 0 || users == Users::Caller {
+        // Required before an ordinary user may map a group; see user_namespaces(7).
+        write("/proc/self/setgroups", "deny".to_owned())?;
+    }
+    write("/proc/self/uid_map", uids)?;
+    write("/proc/self/gid_map", gids)
 }
 
 /// Asks the kernel to kill the calling process when its parent ends, so that nothing outlives an interrupted build.

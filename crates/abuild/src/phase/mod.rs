@@ -18,7 +18,7 @@ use shell::Shell;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
-use sys::namespace::{self, Network};
+use sys::namespace::{self, Network, Users};
 
 /// The functions that every APKBUILD finds defined.
 pub(crate) const PRELUDE: &[u8] = include_bytes!("prelude.sh");
@@ -56,7 +56,7 @@ fn read_stdin() -> Result<Vec<u8>, String> {
 fn outer() -> Result<i32, String> {
     let text = read_stdin()?;
     namespace::end_with_parent().map_err(|error| error.to_string())?;
-    namespace::isolate(Network::None).map_err(|error| error.to_string())?;
+    namespace::isolate(Network::None, Users::Caller).map_err(|error| error.to_string())?;
     let starting = |error: io::Error| format!("starting the first process: {error}");
     let mut child = Command::new("/proc/self/exe")
         .args(["__phase", "inner"])

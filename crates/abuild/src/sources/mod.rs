@@ -416,10 +416,12 @@ fn upstream(version: &str) -> String {
     let version = version
         .split_once("+really")
         .map_or(version, |(_, rest)| rest);
-    let end = ["+dfsg", ".dfsg", "~dfsg", "+ds", "+repack", "+deb", "~deb", "+nmu"]
-        .iter()
-        .filter_map(|word| version.find(word))
-        .min();
+    let end = [
+        "+dfsg", ".dfsg", "~dfsg", "+ds", "+repack", "+deb", "~deb", "+nmu",
+    ]
+    .iter()
+    .filter_map(|word| version.find(word))
+    .min();
     end.and_then(|end| version.get(..end))
         .unwrap_or(version)
         .to_owned()

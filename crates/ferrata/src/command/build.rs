@@ -29,6 +29,11 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds every port with the usual options, and says so only where something had to be built.
+pub fn quietly(context: &Context) -> Result<()> {
+    all(context).map(drop)
+}
+
 /// Builds every port with the usual options.
 pub fn all(context: &Context) -> Result<String> {
     build(

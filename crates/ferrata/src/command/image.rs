@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::show::{self, Steps};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use image::spec::Spec;
+use image::spec::{PathSpec, Spec};
 use image::{Inputs, Output, Step};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,7 +29,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     };
     let spec = load(context, name)?;
     eprintln!("{}", super::build::all(context)?);
-    let output = make(context, name, &spec)?;
+    let out = context.dist.join("images");
+    let output = make(context, name, &spec, &Extras::default(), &out)?;
     print_sizes(context, &output);
     Ok(ExitCode::SUCCESS)
 }
@@ -51,7 +52,7 @@ fn declared(context: &Context) -> Result<Vec<(String, Spec)>> {
 }
 
 /// One image's declaration.
-fn load(context: &Context, name: &str) -> Result<Spec> {
+pub fn load(context: &Context, name: &str) -> Result<Spec> {
     let path = context.top.join("images").join(format!("{name}.yaml"));
     if !path.exists() {
         let known: Vec<String> = declared(context)?
@@ -63,13 +64,66 @@ fn load(context: &Context, name: &str) -> Result<Spec> {
     Ok(Spec::load(&path)?)
 }
 
-/// Makes an image from the repository as it stands, with progress.
-fn make(context: &Context, name: &str, spec: &Spec) -> Result<Output> {
+/// What an image for one user's own use has beside its declaration.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Files, such as the ssh key that is let in.
+    pub paths: Vec<PathSpec>,
+    /// Lines of `/etc/apk/repositories`.
+    pub repositories: Vec<String>,
+}
+
+/// Fills the folder `root` with what an image holds.
+pub fn fill(
+    context: &Context,
+    name: &str,
+    spec: &Spec,
+    extras: &Extras,
+    root: &Path,
+) -> Result<()> {
+    with_inputs(context, name, spec, extras, root, |inputs| {
+        image::root::fill(inputs, root)
+            .map(drop)
+            .with_context(|| format!("image {name}"))
+    })
+}
+
+/// Makes an image in the folder `out` from the repository as it stands, with progress.
+pub fn make(
+    context: &Context,
+    name: &str,
+    spec: &Spec,
+    extras: &Extras,
+    out: &Path,
+) -> Result<Output> {
+    let mut steps = Steps::new(if spec.disk.is_some() { 4 } else { 2 });
+    let output = with_inputs(context, name, spec, extras, out, |inputs| {
+        image::build(inputs, &mut |step| {
+            steps.begin(match step {
+                Step::Install => "installing the packages",
+                Step::Boot => "kernel and initramfs",
+                Step::Write => "writing the root",
+                Step::Disk => "writing the disk",
+            });
+        })
+        .with_context(|| format!("image {name}"))
+    })?;
+    steps.finish();
+    Ok(output)
+}
+
+/// Calls `then` with what an image of this checkout is made from.
+fn with_inputs<T>(
+    context: &Context,
+    name: &str,
+    spec: &Spec,
+    extras: &Extras,
+    out: &Path,
+    then: impl FnOnce(&Inputs<'_>) -> T,
+) -> T {
     let repository = context.repository();
     let keys = context.public_keys();
-    let out = context.dist.join("images");
-    let mut steps = Steps::new(if spec.disk.is_some() { 4 } else { 2 });
-    let inputs = Inputs {
+    then(&Inputs {
         name,
         spec,
         repository: &repository,
@@ -77,26 +131,15 @@ fn make(context: &Context, name: &str, spec: &Spec) -> Result<Output> {
         arch: &context.arch,
         version: env!("CARGO_PKG_VERSION"),
         epoch: abuild::SOURCE_DATE_EPOCH,
-        more_paths: &[],
-        more_repositories: &[],
+        more_paths: &extras.paths,
+        more_repositories: &extras.repositories,
         stub: Path::new(STUB),
-        out: &out,
-    };
-    let output = image::build(&inputs, &mut |step| {
-        steps.begin(match step {
-            Step::Install => "installing the packages",
-            Step::Boot => "kernel and initramfs",
-            Step::Write => "writing the root",
-            Step::Disk => "writing the disk",
-        });
+        out,
     })
-    .with_context(|| format!("image {name}"))?;
-    steps.finish();
-    Ok(output)
 }
 
 /// Prints what takes the space.
-fn print_sizes(context: &Context, output: &Output) {
+pub fn print_sizes(context: &Context, output: &Output) {
     for (package, bytes) in output.packages.iter().filter(|(_, bytes)| *bytes > 0) {
         println!("{:>10}  {package}", show::size(*bytes));
     }
