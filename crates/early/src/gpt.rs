@@ -1,6 +1,6 @@
 //! Partition identities from a GUID partition table (UEFI 2.10, chapter 5).
 
-use crate::probe::hex;
+use sys::superblock::hex;
 
 /// One used entry of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]

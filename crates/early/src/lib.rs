@@ -3,7 +3,7 @@
 //! ```text
 //! /proc/cmdline ──[cmdline]──▶ what to boot
 //! modules=a,b   ──[modules]──▶ modules loaded, dependencies first
-//! root=UUID=…   ──[root]─────▶ a block device, recognised by [probe] (file systems) and [gpt] (partitions)
+//! root=UUID=…   ──[root]─────▶ a block device, recognised by `sys::superblock` (file systems) and [gpt] (partitions)
 //! device        ──[switch]───▶ mounted, the kernel's file systems moved in, the initramfs emptied, init started
 //! ```
 //!
@@ -14,7 +14,6 @@
 pub mod cmdline;
 pub mod gpt;
 pub mod modules;
-pub mod probe;
 pub mod rescue;
 pub mod root;
 pub mod switch;

@@ -1,12 +1,13 @@
 //! The root's device: what `root=` names, and the wait until it is there.
 
 use crate::modules::Tree;
-use crate::probe::{self, FileSystem};
+
 use crate::{Error, gpt};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use sys::superblock::{self, FileSystem};
 
 /// What `root=` may say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,17 +95,19 @@ fn find(spec: &Spec) -> Option<Device> {
     if let Spec::Device(path) = spec {
         return path.exists().then(|| Device {
             path: path.clone(),
-            fs: read_head(path).and_then(|h| probe::probe(&h)),
+            fs: read_head(path).and_then(|h| superblock::probe(&h)),
         });
     }
     for block in block_devices() {
         let path = Path::new("/dev").join(&block.name);
         let fs = match spec {
-            Spec::Uuid(_) | Spec::Label(_) => read_head(&path).and_then(|head| probe::probe(&head)),
+            Spec::Uuid(_) | Spec::Label(_) => {
+                read_head(&path).and_then(|head| superblock::probe(&head))
+            }
             _ => None,
         };
         if spec.matches(&path, fs.as_ref(), block.entry.as_ref()) {
-            let fs = fs.or_else(|| read_head(&path).and_then(|head| probe::probe(&head)));
+            let fs = fs.or_else(|| read_head(&path).and_then(|head| superblock::probe(&head)));
             return Some(Device { path, fs });
         }
     }
@@ -172,7 +175,7 @@ fn number(path: &Path) -> Option<u64> {
 }
 
 fn read_head(path: &Path) -> Option<Vec<u8>> {
-    read_bytes(path, probe::HEAD)
+    read_bytes(path, superblock::HEAD)
 }
 
 fn read_bytes(path: &Path, len: usize) -> Option<Vec<u8>> {

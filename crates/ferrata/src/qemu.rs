@@ -90,7 +90,7 @@ impl Machine {
             net.push_str(&format!(",hostfwd=tcp:127.0.0.1:{port}-:22"));
         }
         if let Some(command) = &self.http {
-            let words: Result<Vec<String>> = command.iter().map(|word| shell_word(word)).collect();
+            let words: Result<Vec<String>> = command.iter().map(shell_word).collect();
             net.push_str(&format!(
                 ",guestfwd=tcp:10.0.2.100:80-cmd:{}",
                 words?.join(" ").replace(',', ",,")

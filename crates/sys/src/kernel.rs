@@ -338,6 +338,26 @@ pub fn rtc_set(device: impl AsFd, time: ClockTime) -> io::Result<()> {
         .map(drop)
 }
 
+/// Tells the kernel how many minutes west of UTC local time is, once after the start (settimeofday(2)).
+///
+/// # Errors
+/// The system's error.
+pub fn set_time_zone(minutes_west: i64) -> io::Result<()> {
+    let zone = [i32::try_from(minutes_west).unwrap_or(0), 0];
+    // SAFETY: a null time is allowed; the zone is a `struct timezone`, two ints, and lives through the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_settimeofday,
+            std::ptr::null::<libc::timeval>(),
+            zone.as_ptr(),
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Moves the clock by so many nanoseconds little by little (adjtimex(2), `ADJ_OFFSET_SINGLESHOT`).
 ///
 /// # Errors

@@ -10,6 +10,7 @@
 //! - [`net`]: netlink, interface ioctls, raw sockets
 //! - [`init`]: what PID 1 and the daemons it starts need
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
+//! - [`superblock`]: which file system a device holds
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
 
 pub mod fs;
@@ -18,4 +19,5 @@ pub mod kernel;
 pub mod namespace;
 pub mod net;
 pub mod process;
+pub mod superblock;
 pub mod tty;

@@ -41,3 +41,20 @@ pub struct Applet {
     /// Runs it: the arguments with the name first; the result is the exit status.
     pub run: fn(&[OsString]) -> i32,
 }
+
+/// An entry of a group's table.
+pub const fn applet(
+    name: &'static str,
+    folder: Folder,
+    about: &'static str,
+    usage: &'static str,
+    run: fn(&[OsString]) -> i32,
+) -> Applet {
+    Applet {
+        name,
+        folder,
+        about,
+        usage,
+        run,
+    }
+}

@@ -3,9 +3,12 @@
 pub mod accounts;
 pub mod calendar;
 pub mod crypt;
+pub mod daemon;
 pub mod glob;
 pub mod lines;
+pub mod mounts;
 pub mod options;
 pub mod screen;
 pub mod session;
 pub mod syslog;
+pub mod volumes;

@@ -22,23 +22,7 @@ mod truth;
 mod uname;
 mod wc;
 
-use crate::applet::{Applet, Folder};
-
-const fn applet(
-    name: &'static str,
-    folder: Folder,
-    about: &'static str,
-    usage: &'static str,
-    run: fn(&[std::ffi::OsString]) -> i32,
-) -> Applet {
-    Applet {
-        name,
-        folder,
-        about,
-        usage,
-        run,
-    }
-}
+use crate::applet::{Applet, Folder, applet};
 
 /// This group's table.
 pub const APPLETS: &[Applet] = &[

@@ -10,24 +10,7 @@ mod nologin;
 mod passwd;
 mod su;
 
-use crate::applet::{Applet, Folder};
-use std::ffi::OsString;
-
-const fn applet(
-    name: &'static str,
-    folder: Folder,
-    about: &'static str,
-    usage: &'static str,
-    run: fn(&[OsString]) -> i32,
-) -> Applet {
-    Applet {
-        name,
-        folder,
-        about,
-        usage,
-        run,
-    }
-}
+use crate::applet::{Applet, Folder, applet};
 
 /// This group's table.
 #[rustfmt::skip]

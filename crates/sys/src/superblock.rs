@@ -1,4 +1,4 @@
-//! File systems recognised by their superblocks: ext2/3/4, FAT, squashfs, erofs, xfs, btrfs, ISO 9660.
+//! File systems recognised by their superblocks: ext2/3/4, FAT, squashfs, erofs, xfs, btrfs, ISO 9660; swap and LUKS.
 
 /// What a superblock says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,13 @@ pub fn probe(head: &[u8]) -> Option<FileSystem> {
     if magic(0x8001, b"CD001") {
         return fs("iso9660", None, text(head, 0x8028, 32));
     }
+    // The page size is the machine's: 4 KiB everywhere we run.
+    if magic(4086, b"SWAPSPACE2") {
+        return fs("swap", uuid(head, 1036), text(head, 1052, 16));
+    }
+    if magic(0, b"LUKS\xba\xbe") {
+        return fs("crypto_LUKS", text(head, 168, 40), None);
+    }
     if magic(510, &[0x55, 0xaa]) && magic(82, b"FAT32") {
         return fs("vfat", serial(head, 67), text(head, 71, 11));
     }
@@ -75,7 +82,8 @@ fn serial(head: &[u8], at: usize) -> Option<String> {
     Some(out)
 }
 
-pub(crate) fn hex(out: &mut String, byte: u8, digits: &[u8; 16]) {
+/// Appends a byte as two hexadecimal digits of `digits`.
+pub fn hex(out: &mut String, byte: u8, digits: &[u8; 16]) {
     for nibble in [byte >> 4, byte & 15] {
         out.push(char::from(
             *digits.get(usize::from(nibble)).unwrap_or(&b'?'),
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_real_mke2fs_is_recognised() {
-        let dir = std::env::temp_dir().join(format!("early-probe-{}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("sys-superblock-{}", std::process::id()));
         let made = std::process::Command::new("mke2fs")
             .args([
                 "-q",
