@@ -6,6 +6,7 @@ pub mod crypt;
 pub mod daemon;
 pub mod glob;
 pub mod lines;
+pub mod links;
 pub mod mounts;
 pub mod options;
 pub mod screen;

@@ -29,6 +29,11 @@ impl Given {
         self.options.iter().any(|(known, _)| *known == letter)
     }
 
+    /// As if a letter without a value had been given.
+    pub fn set(&mut self, letter: char) {
+        self.options.push((letter, None));
+    }
+
     /// The value of a letter; the last one counts.
     pub fn value(&self, letter: char) -> Option<&OsStr> {
         self.options

@@ -1,6 +1,20 @@
 //! The applets of the group `networking`.
 
-use crate::applet::Applet;
+mod hostname;
+mod ifupdown;
+mod ip;
+mod udhcpc;
+
+use crate::applet::{Applet, Folder, applet};
 
 /// This group's table.
-pub const APPLETS: &[Applet] = &[];
+#[rustfmt::skip]
+pub const APPLETS: &[Applet] = &[
+    applet("dnsdomainname", Folder::Bin, "print the host's domain", hostname::DOMAIN_USAGE, hostname::dnsdomainname),
+    applet("hostname", Folder::Bin, "print or set the host's name", hostname::USAGE, hostname::main),
+    applet("ifdown", Folder::Sbin, "bring network interfaces down", ifupdown::USAGE, ifupdown::down),
+    applet("ifquery", Folder::Sbin, "print how network interfaces are declared", ifupdown::QUERY_USAGE, ifupdown::query),
+    applet("ifup", Folder::Sbin, "bring network interfaces up", ifupdown::USAGE, ifupdown::up),
+    applet("ip", Folder::Sbin, "show and change interfaces, addresses and routes", ip::USAGE, ip::main),
+    applet("udhcpc", Folder::Sbin, "get an address from a DHCP server", udhcpc::USAGE, udhcpc::main),
+];

@@ -1,0 +1,429 @@
+//! `ip` (ip(8)): links, addresses, routes and neighbours.
+
+mod link;
+mod show;
+
+use crate::common::lines::{Output, cause, say};
+use crate::common::links::{self, Change, Neighbour, Network, Route};
+use std::ffi::OsString;
+use std::io;
+use std::net::IpAddr;
+
+pub const USAGE: &str = "[-4|-6] [-o] [-br] OBJECT [COMMAND]
+
+link     show [DEV] [up] | set DEV [up|down] [mtu N] [name NEW] [address MAC] [master DEV|nomaster]
+         add [link DEV] [name] NAME type dummy|bridge|veth [peer name NAME]|vlan id N|macvlan|wireguard|… | del DEV
+address  show [dev DEV] | add ADDRESS/PREFIX [broadcast B|+] [label L] dev DEV | del … | flush dev DEV
+route    show [table T] | add|replace|append|del PREFIX|default [via ROUTER] [dev DEV] [src A] [metric N] [table T]
+         | get ADDRESS | flush
+neigh    show [dev DEV] | add|replace|del ADDRESS lladdr MAC dev DEV
+objects and commands may be cut short";
+
+/// How to show, and what of it.
+pub(super) struct View {
+    /// 0: both.
+    pub(super) family: u8,
+    /// Each on a line.
+    pub(super) one_line: bool,
+    /// In columns.
+    pub(super) brief: bool,
+    pub(super) out: Output,
+}
+
+/// What went wrong: our words, or the kernel's.
+pub(super) enum Failure {
+    Usage(String),
+    Kernel(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Kernel(error)
+    }
+}
+
+pub(super) fn usage<T>(what: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Usage(what.into()))
+}
+
+/// Runs it. Status: 1 for a wrong use, 2 for what the kernel refused.
+pub fn main(arguments: &[OsString]) -> i32 {
+    let mut words = Vec::new();
+    for argument in arguments.iter().skip(1) {
+        match argument.to_str() {
+            Some(word) => words.push(word),
+            None => {
+                say("ip", format!("invalid argument '{}'", argument.display()));
+                return 1;
+            }
+        }
+    }
+    let mut view = View {
+        family: 0,
+        one_line: false,
+        brief: false,
+        out: Output::new(),
+    };
+    let mut rest = words.as_slice();
+    while let [option, behind @ ..] = rest {
+        match *option {
+            "-4" => view.family = 2,
+            "-6" => view.family = 10,
+            "-o" | "-oneline" => view.one_line = true,
+            "-br" | "-brief" => view.brief = true,
+            "-s" | "-d" | "-c" | "-color" | "-n" => {}
+            "-f" | "-family" => {}
+            "inet" if view.family == 0 => view.family = 2,
+            "inet6" if view.family == 0 => view.family = 10,
+            option if option.starts_with('-') => {
+                say("ip", format!("unrecognized option '{option}'"));
+                return 1;
+            }
+            _ => break,
+        }
+        rest = behind;
+    }
+    let Some((object, rest)) = rest.split_first() else {
+        say("ip", "an object is needed: link, address, route or neigh");
+        return 1;
+    };
+    let is = |name: &str| name.starts_with(object);
+    let done = if is("link") {
+        link::link(&mut view, rest)
+    } else if is("address") {
+        address(&mut view, rest)
+    } else if is("route") {
+        route(&mut view, rest)
+    } else if is("neighbour") || is("neighbor") {
+        neighbour(&mut view, rest)
+    } else {
+        usage(format!("object '{object}' is unknown"))
+    };
+    let status = match done {
+        Ok(()) => 0,
+        Err(Failure::Usage(what)) => {
+            say("ip", what);
+            1
+        }
+        Err(Failure::Kernel(error)) => {
+            say("ip", format!("RTNETLINK answers: {}", cause(&error)));
+            2
+        }
+    };
+    view.out.finish("ip", status, 1)
+}
+
+/// The words of a command, read one after the other.
+pub(super) struct Words<'a> {
+    rest: std::slice::Iter<'a, &'a str>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(words: &'a [&'a str]) -> Words<'a> {
+        Words { rest: words.iter() }
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        self.rest.next().copied()
+    }
+
+    /// The value that must be there behind a word.
+    pub(super) fn value(&mut self, of: &str) -> Result<&'a str, Failure> {
+        match self.next() {
+            Some(word) => Ok(word),
+            None => usage(format!("'{of}' needs a value")),
+        }
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(&mut self, of: &str) -> Result<T, Failure> {
+        let word = self.value(of)?;
+        match word.parse() {
+            Ok(number) => Ok(number),
+            Err(_) => usage(format!("invalid value for '{of}': {word}")),
+        }
+    }
+}
+
+/// The number of an interface.
+pub(super) fn index(name: &str) -> Result<u32, Failure> {
+    match links::by_name(name) {
+        Ok(link) => Ok(link.index),
+        Err(error) if error.raw_os_error() == Some(19) => {
+            usage(format!("can't find device '{name}'"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn network(text: &str) -> Result<Network, Failure> {
+    match Network::parse(text) {
+        Some(network) => Ok(network),
+        None => usage(format!("'{text}' is no address")),
+    }
+}
+
+pub(super) fn ip(text: &str) -> Result<IpAddr, Failure> {
+    match text.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => usage(format!("'{text}' is no address")),
+    }
+}
+
+/// Which of the commands a word begins; the first one where there is no word.
+pub(super) fn command<'a>(
+    words: &'a [&'a str],
+    commands: &[&'static str],
+) -> Result<(&'static str, &'a [&'a str]), Failure> {
+    let Some((word, rest)) = words.split_first() else {
+        return Ok((commands.first().copied().unwrap_or_default(), words));
+    };
+    match commands.iter().find(|command| command.starts_with(word)) {
+        Some(command) => Ok((command, rest)),
+        None => usage(format!("command '{word}' is unknown, try 'ip --help'")),
+    }
+}
+
+fn address(view: &mut View, words: &[&str]) -> Result<(), Failure> {
+    let (verb, rest) = match command(
+        words,
+        &["show", "list", "add", "del", "replace", "change", "flush"],
+    ) {
+        // `ip addr eth0`: the command may be left out.
+        Err(_)
+            if words
+                .first()
+                .is_some_and(|word| links::by_name(word).is_ok()) =>
+        {
+            ("show", words)
+        }
+        other => other?,
+    };
+    let mut words = Words::new(rest);
+    let (mut device, mut wanted, mut broadcast, mut label) = (None, None, None, None);
+    let mut only_up = false;
+    let mut scope = None;
+    while let Some(word) = words.next() {
+        match word {
+            "dev" => device = Some(words.value(word)?),
+            "local" => wanted = Some(network(words.value(word)?)?),
+            "broadcast" | "brd" => broadcast = Some(words.value(word)?),
+            "label" => label = Some(words.value(word)?),
+            "scope" => scope = Some(words.value(word)?),
+            "up" => only_up = true,
+            "permanent" | "dynamic" => {}
+            "to" => drop(words.value(word)?),
+            word if wanted.is_none() && !matches!(verb, "show" | "list" | "flush") => {
+                wanted = Some(network(word)?);
+            }
+            word if device.is_none() => device = Some(word),
+            word => return usage(format!("'{word}' is not understood here")),
+        }
+    }
+    match verb {
+        "show" | "list" => show::addresses(view, device, only_up, scope),
+        "flush" => {
+            let Some(device) = device else {
+                return usage("flush needs a device");
+            };
+            let index = index(device)?;
+            for address in links::addresses()? {
+                if address.index == index
+                    && show::wanted(view, links::family(&address.network.address))
+                {
+                    links::set_address(index, address.network, None, None, false)?;
+                }
+            }
+            Ok(())
+        }
+        verb => {
+            let (Some(device), Some(wanted)) = (device, wanted) else {
+                return usage(format!("{verb} needs an address and a device"));
+            };
+            let broadcast = match (broadcast, wanted.address) {
+                (Some("+"), IpAddr::V4(v4)) => {
+                    let mask = u32::from(links::mask(wanted.prefix));
+                    Some(IpAddr::V4((u32::from(v4) | !mask).into()))
+                }
+                (Some(text), _) if text != "-" => Some(ip(text)?),
+                _ => None,
+            };
+            let index = index(device)?;
+            if matches!(verb, "replace" | "change") {
+                // It may be there already.
+                let _ = links::set_address(index, wanted, None, None, false);
+            }
+            let done = links::set_address(index, wanted, broadcast, label, verb != "del");
+            Ok(done?)
+        }
+    }
+}
+
+/// A routing table's number.
+fn table(text: &str) -> Result<u32, Failure> {
+    match text {
+        "main" => Ok(254),
+        "local" => Ok(255),
+        "default" => Ok(253),
+        "all" => Ok(0),
+        text => match text.parse() {
+            Ok(number) => Ok(number),
+            Err(_) => usage(format!("'{text}' is no routing table")),
+        },
+    }
+}
+
+fn route(view: &mut View, words: &[&str]) -> Result<(), Failure> {
+    let (verb, rest) = command(
+        words,
+        &[
+            "show", "list", "add", "append", "replace", "change", "del", "flush", "get",
+        ],
+    )?;
+    let mut words = Words::new(rest);
+    let mut route = Route::default();
+    let (mut device, mut target, mut protocol) = (None, None, None);
+    let mut scope = None;
+    while let Some(word) = words.next() {
+        match word {
+            "dev" | "oif" => device = Some(words.value(word)?),
+            "via" => route.via = Some(ip(words.value(word)?)?),
+            "src" => route.source = Some(ip(words.value(word)?)?),
+            "metric" | "preference" => route.metric = Some(words.number(word)?),
+            "table" => route.table = table(words.value(word)?)?,
+            "proto" | "protocol" => protocol = Some(words.value(word)?),
+            "scope" => {
+                scope = Some(match words.value(word)? {
+                    "global" => 0,
+                    "link" => 253,
+                    "host" => 254,
+                    text => return usage(format!("'{text}' is no scope")),
+                });
+            }
+            "blackhole" => route.kind = 6,
+            "unreachable" => route.kind = 7,
+            "prohibit" => route.kind = 8,
+            "unicast" | "to" | "root" | "exact" | "match" => {}
+            "default" => target = Some(None),
+            word if target.is_none() => target = Some(Some(network(word)?)),
+            word => return usage(format!("'{word}' is not understood here")),
+        }
+    }
+    if let Some(name) = device {
+        route.index = Some(index(name)?);
+    }
+    route.to = target.flatten().filter(|to| to.prefix > 0);
+    let of = [
+        route.to.map(|to| to.address),
+        target.flatten().map(|to| to.address),
+        route.via,
+        route.source,
+    ];
+    route.family = match of.into_iter().flatten().next() {
+        Some(address) => links::family(&address),
+        None if view.family == 10 => 10,
+        None => 2,
+    };
+    let change = match verb {
+        "show" | "list" => return show::routes(view, &route, target, protocol),
+        "get" => {
+            let Some(Some(to)) = target else {
+                return usage("get needs an address");
+            };
+            return show::route_to(view, to.address);
+        }
+        "flush" => {
+            for known in links::routes(view.family)? {
+                let chosen = known.table == route.table
+                    && (route.index.is_none() || known.index == route.index)
+                    && target.is_none_or(|to| to == known.to);
+                if chosen {
+                    links::set_route(&known, Change::Remove)?;
+                }
+            }
+            return Ok(());
+        }
+        "add" => Change::Add,
+        "append" => Change::Append,
+        "del" => Change::Remove,
+        _ => Change::Replace,
+    };
+    if target.is_none() && route.via.is_none() && change != Change::Remove {
+        return usage(format!("{verb} needs a destination, or 'default'"));
+    }
+    // What needs no router is on the link.
+    route.scope = scope.unwrap_or(
+        if route.via.is_some() || route.family == 10 || route.kind != 1 {
+            0
+        } else {
+            253
+        },
+    );
+    if let Some(protocol) = protocol {
+        route.protocol = match protocol {
+            "kernel" => 2,
+            "boot" => 3,
+            "static" => 4,
+            "dhcp" => 16,
+            text => match text.parse() {
+                Ok(number) => number,
+                Err(_) => return usage(format!("'{text}' is no routing protocol")),
+            },
+        };
+    }
+    Ok(links::set_route(&route, change)?)
+}
+
+fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
+    let (verb, rest) = command(
+        words,
+        &["show", "list", "add", "replace", "change", "del", "flush"],
+    )?;
+    let mut words = Words::new(rest);
+    let (mut device, mut address, mut hardware) = (None, None, None);
+    while let Some(word) = words.next() {
+        match word {
+            "dev" => device = Some(words.value(word)?),
+            "lladdr" => {
+                let text = words.value(word)?;
+                match links::hardware(text) {
+                    Some(bytes) => hardware = Some(bytes),
+                    None => return usage(format!("'{text}' is no hardware address")),
+                }
+            }
+            "nud" => drop(words.value(word)?),
+            word => address = Some(ip(word)?),
+        }
+    }
+    match verb {
+        "show" | "list" => show::neighbours(view, device),
+        "flush" => {
+            let only = device.map(index).transpose()?;
+            for known in links::neighbours()? {
+                // What is permanent or needs no asking stays.
+                if known.state & 0xc0 == 0 && only.is_none_or(|only| only == known.index) {
+                    let _ = links::set_neighbour(&known, Change::Remove);
+                }
+            }
+            Ok(())
+        }
+        verb => {
+            let (Some(device), Some(address)) = (device, address) else {
+                return usage(format!("{verb} needs an address and a device"));
+            };
+            let neighbour = Neighbour {
+                index: index(device)?,
+                address,
+                hardware,
+                // Permanent.
+                state: 0x80,
+                router: false,
+            };
+            let change = match verb {
+                "add" => Change::Add,
+                "del" => Change::Remove,
+                _ => Change::Replace,
+            };
+            Ok(links::set_neighbour(&neighbour, change)?)
+        }
+    }
+}
