@@ -9,6 +9,7 @@ use crate::dependency::Dependency;
 use crate::keys::{KeyRing, Trust};
 use crate::package::{PackageError, Reader, Script};
 use crate::record::Record;
+use crate::version::Version;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, Write};
@@ -29,6 +30,14 @@ pub enum CommitError {
         package: String,
         /// Why.
         source: PackageError,
+    },
+    /// A package cannot be had.
+    #[error("{package}: {source}")]
+    Fetch {
+        /// Its name and version.
+        package: String,
+        /// Where it was looked for and why it is not there.
+        source: io::Error,
     },
     /// Something in the root could not be changed.
     #[error("{package}: {path}: {source}")]
@@ -221,7 +230,10 @@ impl Commit<'_> {
             package: package.clone(),
             source,
         };
-        let input = (new.open)().map_err(|error| wrong(PackageError::Read(error)))?;
+        let input = (new.open)().map_err(|source| CommitError::Fetch {
+            package: package.clone(),
+            source,
+        })?;
         let reader = Reader::open(input, self.keys).map_err(wrong)?;
         let control = reader.control.clone();
         if new.check_signature {
@@ -471,12 +483,12 @@ impl Commit<'_> {
                 None => format!("Installing {name} ({version})"),
                 Some(before) => {
                     let from = &before.record.version;
-                    let verb = match version.cmp(from) {
-                        std::cmp::Ordering::Greater => "Upgrading",
-                        std::cmp::Ordering::Less => "Downgrading",
-                        std::cmp::Ordering::Equal => "Replacing",
-                    };
-                    format!("{verb} {name} ({from} -> {version})")
+                    change_in_words(
+                        &name,
+                        from,
+                        &version,
+                        before.record.identity == package.record.identity,
+                    )
                 }
             };
             (self.event)(Event::Package {
@@ -772,6 +784,18 @@ impl Claims<'_> {
             owner: owner.full_name(),
         })
     }
+}
+
+/// `Upgrading zlib (1.3-r0 -> 1.3-r1)`: how a package is told of that comes in the place of another.
+#[must_use]
+pub fn change_in_words(name: &str, old: &Version, new: &Version, same: bool) -> String {
+    let verb = match new.cmp(old) {
+        std::cmp::Ordering::Equal if same => return format!("Reinstalling {name} ({new})"),
+        std::cmp::Ordering::Equal => "Replacing",
+        std::cmp::Ordering::Greater => "Upgrading",
+        std::cmp::Ordering::Less => "Downgrading",
+    };
+    format!("{verb} {name} ({old} -> {new})")
 }
 
 /// A path that stays inside the root: none with `..`, with control characters or from the top.

@@ -354,11 +354,27 @@ impl Finder<'_> {
         apt.download(None, &archive, &deb)?;
         let unpacked = place.join("package");
         apt::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&unpacked))?;
-        let path = unpacked.join(inner.trim_start_matches('/'));
-        let file = path
+        let mut path = unpacked.join(inner.trim_matches('/'));
+        let mut file = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
+        if path.is_dir() {
+            // A folder becomes an archive that is always the same.
+            let name = std::mem::take(&mut file);
+            file = format!("{name}.tar");
+            let whole = place.join(&file);
+            apt::run(
+                Command::new("tar")
+                    .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0"])
+                    .args(["--numeric-owner", "--format=ustar", "-cf"])
+                    .arg(&whole)
+                    .arg("-C")
+                    .arg(path.parent().unwrap_or(&unpacked))
+                    .arg(&name),
+            )?;
+            path = whole;
+        }
         let from = format!(
             "Debian package {package} {version}, {inner}: {}",
             archive.uri

@@ -172,7 +172,9 @@ impl PkgInfo {
         }
         let plain = |text: &str| {
             !text.is_empty()
-                && !text.starts_with('.')
+                // `.build-deps` is a usual name for a virtual package; `.` and `..` would be paths.
+                && !text.starts_with("..")
+                && text != "."
                 && text
                     .bytes()
                     .all(|byte| byte.is_ascii_graphic() && byte != b'/')
