@@ -403,6 +403,27 @@ pub fn local_offset(seconds: i64) -> i64 {
     }
 }
 
+/// The name of local time's zone at a moment: `CET`.
+pub fn local_zone(seconds: i64) -> String {
+    let time = seconds as libc::time_t;
+    let mut text = [0_u8; 64];
+    // SAFETY: all-zero is a valid tm; the format is a C string; strftime writes at most the length that it is given,
+    // and everything lives through the calls.
+    let count = unsafe {
+        let mut local: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const time, &raw mut local).is_null() {
+            return "UTC".to_owned();
+        }
+        libc::strftime(
+            text.as_mut_ptr().cast(),
+            text.len(),
+            c"%Z".as_ptr(),
+            &raw const local,
+        )
+    };
+    String::from_utf8_lossy(text.get(..count).unwrap_or_default()).into_owned()
+}
+
 /// Sets a process' class and level of priority for disks (ioprio_set(2)).
 ///
 /// # Errors

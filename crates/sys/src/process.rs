@@ -309,6 +309,21 @@ pub fn readable(fd: i32, milliseconds: i32) -> io::Result<bool> {
     Ok(check(unsafe { libc::poll(&raw mut poll, 1, milliseconds) })? > 0)
 }
 
+/// Waits until one of the descriptors can be read, so many milliseconds (-1: for ever); whether one can.
+pub fn readable_any(fds: &[i32], milliseconds: i32) -> io::Result<bool> {
+    let mut polls: Vec<libc::pollfd> = fds
+        .iter()
+        .map(|fd| libc::pollfd {
+            fd: *fd,
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let count = libc::nfds_t::try_from(polls.len()).unwrap_or(0);
+    // SAFETY: the array and its length belong together and live through the call.
+    Ok(check(unsafe { libc::poll(polls.as_mut_ptr(), count, milliseconds) })? > 0)
+}
+
 /// Has SIGALRM sent to this process in so many seconds; 0: not any more. Where nobody catches it, it ends the process.
 pub fn alarm(seconds: u32) {
     // SAFETY: alarm takes any number and cannot fail.

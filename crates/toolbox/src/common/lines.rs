@@ -29,6 +29,11 @@ pub fn say(applet: &str, message: impl std::fmt::Display) {
     let _ = write_all(stdio::stderr(), format!("{applet}: {message}\n").as_bytes());
 }
 
+/// Prints a line to standard output.
+pub fn say_out(message: &str) {
+    let _ = write_all(stdio::stdout(), format!("{message}\n").as_bytes());
+}
+
 /// The system's words for an error, without Rust's number behind them.
 pub fn cause(error: &io::Error) -> String {
     let text = error.to_string();

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod calendar;
+pub mod copying;
 pub mod crypt;
 pub mod daemon;
 pub mod glob;
@@ -11,5 +12,6 @@ pub mod mounts;
 pub mod options;
 pub mod screen;
 pub mod session;
+pub mod signals;
 pub mod syslog;
 pub mod volumes;

@@ -3,6 +3,7 @@
 mod hostname;
 mod ifupdown;
 mod ip;
+mod ntpd;
 mod udhcpc;
 
 use crate::applet::{Applet, Folder, applet};
@@ -16,5 +17,6 @@ pub const APPLETS: &[Applet] = &[
     applet("ifquery", Folder::Sbin, "print how network interfaces are declared", ifupdown::QUERY_USAGE, ifupdown::query),
     applet("ifup", Folder::Sbin, "bring network interfaces up", ifupdown::USAGE, ifupdown::up),
     applet("ip", Folder::Sbin, "show and change interfaces, addresses and routes", ip::USAGE, ip::main),
+    applet("ntpd", Folder::UsrSbin, "set the clock by a time server", ntpd::USAGE, ntpd::main),
     applet("udhcpc", Folder::Sbin, "get an address from a DHCP server", udhcpc::USAGE, udhcpc::main),
 ];

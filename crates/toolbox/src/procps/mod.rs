@@ -1,6 +1,23 @@
 //! The applets of the group `procps`.
 
-use crate::applet::Applet;
+mod kill;
+mod processes;
+mod ps;
+mod sysctl;
+
+use crate::applet::{Applet, Folder, applet};
 
 /// This group's table.
-pub const APPLETS: &[Applet] = &[];
+#[rustfmt::skip]
+pub const APPLETS: &[Applet] = &[
+    applet("free", Folder::UsrBin, "print how much memory is used", ps::FREE_USAGE, ps::free),
+    applet("kill", Folder::Bin, "send signals to processes", kill::KILL_USAGE, kill::kill),
+    applet("killall", Folder::UsrBin, "send signals to processes by name", kill::KILLALL_USAGE, kill::killall),
+    applet("killall5", Folder::UsrBin, "send a signal to all processes", kill::KILLALL5_USAGE, kill::killall5),
+    applet("pgrep", Folder::UsrBin, "find processes", kill::PGREP_USAGE, kill::pgrep),
+    applet("pidof", Folder::Bin, "print the numbers of processes by name", kill::PIDOF_USAGE, kill::pidof),
+    applet("pkill", Folder::UsrBin, "find processes and send them signals", kill::PKILL_USAGE, kill::pkill),
+    applet("ps", Folder::Bin, "list processes", ps::USAGE, ps::main),
+    applet("sysctl", Folder::Sbin, "print and set the kernel's parameters", sysctl::USAGE, sysctl::main),
+    applet("uptime", Folder::UsrBin, "print how long the system runs", ps::UPTIME_USAGE, ps::uptime),
+];
