@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Keep nothing of what is changed in the machine, and leave the disk of other runs alone.
     #[arg(long, conflicts_with = "fresh")]
     temporary: bool,
+    /// Keep the machine's disk in this file instead of dist/boot; it is made if it is not there.
+    #[arg(long, conflicts_with_all = ["fresh", "temporary"])]
+    disk: Option<PathBuf>,
     /// Count the guest's time in instructions instead of by the clock: the same on every host, for measuring.
     #[arg(long)]
     counted: bool,
@@ -133,6 +136,9 @@ impl Guest {
         };
         if arguments.fresh && disk.exists() {
             std::fs::remove_file(&disk).with_context(|| disk.display().to_string())?;
+        }
+        if let Some(own) = &arguments.disk {
+            disk.clone_from(own);
         }
         let mut temporary = None;
         if arguments.temporary {

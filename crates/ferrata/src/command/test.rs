@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// Runs every test: formatting, clippy, cargo deny, the tests of all crates, a build of all ports, the audit of what
-/// came out, and an image. The last line counts what passed and what failed.
+/// came out, the images, and the whole system: its root in namespaces and its machine in QEMU. The last line counts
+/// what passed and what failed.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only the checks whose name holds this.
@@ -39,7 +40,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
             .collect()
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let checks: [(&str, Vec<String>); 7] = [
+    let checks: [(&str, Vec<String>); 9] = [
         ("formatting", cargo("fmt --all --check")),
         (
             "clippy",
@@ -57,10 +58,19 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
                 "sources",
             ]),
         ),
-        ("crates", cargo("test --locked --workspace --no-fail-fast")),
+        (
+            "crates",
+            cargo("test --locked --workspace --exclude system --no-fail-fast"),
+        ),
         ("ports", words(&[&this, "build"])),
         ("hardening", words(&[&this, "audit", "--quiet"])),
-        ("image", words(&[&this, "image", "minirootfs"])),
+        ("minirootfs", words(&[&this, "image", "minirootfs"])),
+        ("virt", words(&[&this, "image", "virt"])),
+        // One guest after the other: emulation takes a whole processor each.
+        (
+            "system",
+            cargo("test --locked --package system --no-fail-fast -- --test-threads=1"),
+        ),
     ];
     let mut total = Counts::default();
     for (name, mut command) in checks {
@@ -99,6 +109,11 @@ fn check(context: &Context, words: &[String]) -> Result<Counts> {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(&context.top)
+        // Where the tests of the whole system find this program.
+        .env(
+            "FERRATA",
+            std::env::current_exe().context("the path of this program")?,
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

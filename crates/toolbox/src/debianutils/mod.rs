@@ -1,6 +1,12 @@
 //! The applets of the group `debianutils`.
 
-use crate::applet::Applet;
+mod which;
+
+use crate::applet::{Applet, Folder, applet};
 
 /// This group's table.
-pub const APPLETS: &[Applet] = &[];
+#[rustfmt::skip]
+pub const APPLETS: &[Applet] = &[
+    applet("run-parts", Folder::Bin, "run the programs of a folder", which::RUN_PARTS_USAGE, which::run_parts),
+    applet("which", Folder::UsrBin, "print where programs are", which::USAGE, which::main),
+];
