@@ -20,11 +20,7 @@ pub(crate) fn hash(config: &Config, crates: &[String], key: &mut Key) -> Result<
     if crates.is_empty() {
         return Ok(());
     }
-    let manifest = config.workspace.join("Cargo.toml");
-    key.add(
-        "Cargo.toml",
-        &fs::read(&manifest).map_err(Error::io(&manifest))?,
-    );
+    key.add("Cargo.toml", manifest(config)?.as_bytes());
     key.add("Cargo.lock", pruned_lock(config, crates)?.as_bytes());
     for name in crates {
         key.add("crate", name.as_bytes());
@@ -34,15 +30,29 @@ pub(crate) fn hash(config: &Config, crates: &[String], key: &mut Key) -> Result<
     Ok(())
 }
 
+/// The root manifest with no members but those in `crates/`, the only ones that are placed.
+fn manifest(config: &Config) -> Result<String> {
+    let path = config.workspace.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let lines = text.lines().map(|line| {
+        if line.starts_with("members = ") {
+            "members = [\"crates/*\"]"
+        } else {
+            line
+        }
+    });
+    Ok(lines.flat_map(|line| [line, "\n"]).collect())
+}
+
 /// Copies the crates to `target`.
 pub(crate) fn place(config: &Config, crates: &[String], target: &Path) -> Result<()> {
     for name in crates {
         let from = folder(config, name)?;
         copy_folder(&from, &target.join("crates").join(name))?;
     }
-    let [manifest, lock] = TOP;
-    let from = config.workspace.join(manifest);
-    fs::copy(&from, target.join(manifest)).map_err(Error::io(&from))?;
+    let [top, lock] = TOP;
+    let top = target.join(top);
+    fs::write(&top, manifest(config)?).map_err(Error::io(&top))?;
     let lock = target.join(lock);
     fs::write(&lock, pruned_lock(config, crates)?).map_err(Error::io(&lock))
 }
