@@ -1,5 +1,7 @@
 //! The built image in QEMU, driven over its serial console as a user would.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

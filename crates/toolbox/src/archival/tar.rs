@@ -170,7 +170,7 @@ fn wanted(given: &Given) -> Result<Vec<OsString>, Failed> {
 /// What an archive is written to.
 enum Sink {
     Plain(File),
-    Gzip(GzEncoder<File>),
+    Gzip(Box<GzEncoder<File>>),
 }
 
 impl Write for Sink {
@@ -233,7 +233,7 @@ fn create(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, F
         given,
         excluded,
         out: if gzip {
-            Sink::Gzip(GzEncoder::new(file, Compression::new(6)))
+            Sink::Gzip(Box::new(GzEncoder::new(file, Compression::new(6))))
         } else {
             Sink::Plain(file)
         },

@@ -417,13 +417,10 @@ fn read_route(message: &net::Message) -> Option<Route> {
     let byte = |at: usize| body.get(at).copied().unwrap_or(0);
     let attributes = message.attributes(12);
     let find = |kind: u16| attributes.find(kind);
-    let to = match find(1).and_then(address) {
-        Some(address) => Some(Network {
-            address,
-            prefix: byte(1),
-        }),
-        None => None,
-    };
+    let to = find(1).and_then(address).map(|address| Network {
+        address,
+        prefix: byte(1),
+    });
     Some(Route {
         to,
         via: find(5).and_then(address),

@@ -7,7 +7,7 @@ use crate::common::options::{Given, Options};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 pub const USAGE: &str = "[-abDfilnqrRsv] [-d ROOT] [-S RELEASE] module [parameter=value]...
@@ -220,7 +220,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn insert(&mut self, path: &PathBuf, parameters: &[u8]) -> Result<(), ()> {
+    fn insert(&mut self, path: &Path, parameters: &[u8]) -> Result<(), ()> {
         let name = tree::module_name(path.as_os_str().as_bytes());
         if self.there.contains(&name) && !self.given.has('D') {
             return Ok(());
