@@ -554,9 +554,7 @@ pub fn versions(session: &Session<'_>) -> Result<u8, Failure> {
             if given.has("quiet") {
                 say(&record.name);
             } else {
-                say(&format!("{:<42} {mark} {shown}", record.full_name())
-                    .trim_end()
-                    .to_owned());
+                say(format!("{:<42} {mark} {shown}", record.full_name()).trim_end());
             }
         }
     }

@@ -170,7 +170,12 @@ impl Guest {
         let firmware = if arguments.uefi {
             Firmware::Uefi(qemu::ovmf()?)
         } else {
-            Firmware::Direct(kernel.clone(), initramfs.clone(), cmdline.clone())
+            let mut cmdline = cmdline.clone();
+            if arguments.counted {
+                // Where the kernel lies changes how long it takes.
+                cmdline.push_str(" nokaslr");
+            }
+            Firmware::Direct(kernel.clone(), initramfs.clone(), cmdline)
         };
         let this = std::env::current_exe().context("the path of this program")?;
         Ok(Machine {

@@ -4,12 +4,13 @@ use crate::context::Context;
 use crate::show::{self, Steps};
 use anyhow::{Context as _, Result};
 use clap::Args;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Builds ports, and what they need, into signed packages; what was built from the same inputs before is taken from
 /// the cache. The packages and their signed index
-/// lie in dist/repo.
+/// lie in dist/repo, our own programs in dist/bin.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The ports; none: all of them.
@@ -79,6 +80,7 @@ fn build(context: &Context, arguments: &Arguments) -> Result<String> {
     })
     .map_err(hinted)?;
     steps.finish();
+    programs(context, &config)?;
     Ok(format!(
         "{} ports: {} built, {} from the cache; {} packages in {}",
         outcome.ports,
@@ -87,6 +89,38 @@ fn build(context: &Context, arguments: &Arguments) -> Result<String> {
         outcome.packages,
         context.short(&context.repository()).display(),
     ))
+}
+
+/// Our programs, as they lie in their packages.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("apk-tools", "sbin/apk"),
+    ("early", "usr/libexec/ferrata/early"),
+    ("rc", "sbin/rc"),
+    ("toolbox", "bin/toolbox"),
+];
+
+/// Puts the target's programs, which are static and run on the build host too, into dist/bin.
+fn programs(context: &Context, config: &abuild::Config) -> Result<()> {
+    let folder = context.dist.join("bin").join(&context.arch);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for (package, path) in PROGRAMS {
+        let path = Path::new(path);
+        // Where only some ports were ever built, the others' programs are not there.
+        let built = std::fs::read_dir(context.repository().join(&context.arch))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| {
+                let name = entry.file_name();
+                let rest = name.to_str().and_then(|name| name.strip_prefix(package));
+                rest.and_then(|rest| rest.strip_prefix('-'))
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            });
+        if built && let Some(name) = path.file_name() {
+            abuild::extract(config, package, path, &folder.join(name)).map_err(hinted)?;
+        }
+    }
+    Ok(())
 }
 
 /// An error of abuild with its hint behind it.
