@@ -116,11 +116,15 @@ fn from_a_login_over_packages_and_services_to_poweroff() {
     // What a newcomer looks at first.
     assert!(guest.run("uname -s").contains("Linux"));
     assert!(guest.run("id").contains("uid=0(root)"));
-    let status = guest.run("rc-status -a");
-    assert!(
-        !status.contains("crashed") && !status.contains("stopped"),
-        "{status}"
-    );
+    for runlevel in ["sysinit", "boot", "default"] {
+        let status = guest.run(&format!("rc-status {runlevel}"));
+        assert!(
+            status.contains("started")
+                && !status.contains("crashed")
+                && !status.contains("stopped"),
+            "{status}"
+        );
+    }
     assert!(guest.run("ip addr show eth0").contains("inet 10.0.2.15"));
     assert!(guest.run("cat /etc/resolv.conf").contains("nameserver"));
     assert_eq!(guest.run("hostname").trim(), "ferrata");

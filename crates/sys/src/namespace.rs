@@ -63,7 +63,8 @@ pub enum Network {
 pub enum Users {
     /// The caller alone, as root: the same whoever calls.
     Caller,
-    /// All whom the caller may map: for root everyone, for others the caller alone.
+    /// For root everyone, for others the caller alone: only root may map other users than itself. Where not even
+    /// root may mount, as in a container, it is the caller alone too.
     All,
 }
 
@@ -135,8 +136,8 @@ impl Mount {
     }
 }
 
-/// Puts the calling process into new user, mount, pid, ipc, uts and (with [`Network::None`]) network namespaces,
-/// where it is root among `users`. Its next child is the first process of the new pid namespace.
+/// Puts the calling process into new mount, pid, ipc, uts and (with [`Network::None`]) network namespaces, and into
+/// a new user namespace where `users` need one; there it is root among `users`. Its next child is the first process of the new pid namespace.
 ///
 /// # Errors
 /// If the kernel refuses, which it does for a process with more than one thread.
@@ -145,42 +146,28 @@ pub fn isolate(network: Network, users: Users) -> Result<(), Error> {
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let mut flags = UnshareFlags::NEWUSER
-        | UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS;
+    let mut flags =
+        UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     if network == Network::None {
         flags |= UnshareFlags::NEWNET;
     }
-    let everyone = |file: &str| {
-        let known = fs::read_to_string(file).unwrap_or_default();
-        let ranges = known.lines().filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let (inside, count) = (words.next()?, words.nth(1)?);
-            Some(format!("{inside} {inside} {count}\n"))
-        });
-        ranges.collect::<String>()
-    };
-    let (mut uids, mut gids) = (format!("0 {uid} 1"), format!("0 {gid} 1"));
-    if users == Users::All && uid == 0 {
-        (uids, gids) = (
-            everyone("/proc/self/uid_map"),
-            everyone("/proc/self/gid_map"),
-        );
-    }
     // SAFETY: FILES is not among the flags, so no thread loses sight of a file descriptor.
-    unsafe { rustix::thread::unshare_unsafe(flags) }
-        .map_err(|cause| Error::Unshare(cause.into()))?;
+    let unshare = |flags| unsafe { rustix::thread::unshare_unsafe(flags) };
+    if users == Users::All && uid == 0 {
+        // Everyone is there as long as there is no user namespace.
+        match unshare(flags) {
+            Err(rustix::io::Errno::PERM) => {}
+            done => return done.map_err(|cause| Error::Unshare(cause.into())),
+        }
+    }
+    unshare(flags | UnshareFlags::NEWUSER).map_err(|cause| Error::Unshare(cause.into()))?;
     let write = |file: &'static str, text: String| {
         fs::write(file, text).map_err(|cause| Error::Map { file, cause })
     };
-    if uid != 0 || users == Users::Caller {
-        // Required before an ordinary user may map a group; see user_namespaces(7).
-        write("/proc/self/setgroups", "deny".to_owned())?;
-    }
-    write("/proc/self/uid_map", uids)?;
-    write("/proc/self/gid_map", gids)
+    // Required before an ordinary user may map a group; see user_namespaces(7).
+    write("/proc/self/setgroups", "deny".to_owned())?;
+    write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+    write("/proc/self/gid_map", format!("0 {gid} 1"))
 }
 
 /// Asks the kernel to kill the calling process when its parent ends, so that nothing outlives an interrupted build.
