@@ -120,14 +120,16 @@ impl Guest {
         self.expect("login: ");
         self.send("root");
         self.expect("# ");
-        // Lines must not be broken by an editor that thinks the terminal is narrow.
-        self.run("PS1='# '; stty -echo 2>/dev/null; export TERM=dumb");
+        self.run("PS1='# '; export TERM=dumb");
     }
 
     /// Runs a command; gives its status and output.
     pub fn try_run(&mut self, command: &str) -> (i32, String) {
-        // The mark is put together by the guest, so that the echo of the line is not taken for it.
-        self.send(&format!("{{ {command}\n}}; printf '\\n@%s:%d@\\n' done $?"));
+        // The marks are put together by the guest, so that the echo of the lines is not taken for them.
+        self.send(&format!(
+            "printf '@%s@\\n' begin; {{ {command}\n}}; printf '\\n@%s:%d@\\n' done $?"
+        ));
+        self.expect("@begin@");
         let output = self.expect("@done:");
         let status = self.expect("@");
         let output = output.replace('\r', "");
