@@ -158,7 +158,8 @@ impl Graph {
     }
 
     fn has_base(&self, name: &str) -> bool {
-        let opted_out = |port: &Port| port.recipe.has_option("!libc") || port.recipe.is_noarch();
+        let opted_out =
+            |port: &Port| port.recipe.has_option("!libc") || !port.recipe.uses_toolchain();
         !self.bootstrap.contains(name) && !self.ports.get(name).is_some_and(opted_out)
     }
 

@@ -87,7 +87,7 @@ pub fn plan_noting(
             .collect::<Result<Vec<_>>>()?
     };
     let order = graph.order(&wanted)?;
-    let identity = toolchain::identity(config)?;
+    let toolchain = toolchain::configuration(config)?;
     let mut common = Inputs::default();
     common.add("abuild", FORMAT.to_owned());
     common.add("the architecture", config.arch.clone());
@@ -95,7 +95,7 @@ pub fn plan_noting(
         key.add("prelude", crate::phase::PRELUDE);
         Ok(())
     })?;
-    common.add("the toolchain", identity);
+    common.add("the compilers", toolchain::compilers()?);
     if !order.is_empty() {
         let key = keys::packages(&config.config_dir)?;
         common.add("the signing key", key.name().to_owned());
@@ -117,6 +117,9 @@ pub fn plan_noting(
         }
         let mut inputs = common.clone();
         inputs.add_key("the recipe", |key| key.add_folder(&port.recipe.folder))?;
+        if port.recipe.uses_toolchain() {
+            inputs.add("the toolchain", toolchain.clone());
+        }
         if let Some(found) = &port.resolved {
             inputs.add(
                 "the source",

@@ -30,9 +30,14 @@ fn made(config: &Config, off: &[&str]) -> Result<Toolchain> {
     ))
 }
 
-/// What goes into cache keys: the compilers' versions, and how they are configured.
-pub(crate) fn identity(config: &Config) -> Result<String> {
-    let mut identity = made(config, &[])?.identity;
+/// How the compilers are configured: what goes into the cache keys of the ports that use the toolchain.
+pub(crate) fn configuration(config: &Config) -> Result<String> {
+    Ok(made(config, &[])?.identity)
+}
+
+/// The compilers' versions: what goes into the cache keys of all ports.
+pub(crate) fn compilers() -> Result<String> {
+    let mut identity = String::new();
     for program in COMPILERS {
         let failed = |message: String| Error::Program {
             program: program.into(),
@@ -49,12 +54,15 @@ pub(crate) fn identity(config: &Config) -> Result<String> {
 }
 
 /// Writes the toolchain's files to a folder, with the flags off that the recipe opts out of; gives the environment
-/// that goes with them.
+/// that goes with them. Nothing for a recipe that builds without it.
 pub(crate) fn lay_out(
     config: &Config,
     recipe: &Recipe,
     folder: &Path,
 ) -> Result<Vec<(String, String)>> {
+    if !recipe.uses_toolchain() {
+        return Ok(Vec::new());
+    }
     let off: Vec<&str> = harden::flags::TABLE
         .iter()
         .map(|flag| flag.name)

@@ -260,6 +260,12 @@ impl Recipe {
         self.options.iter().any(|option| option == name)
     }
 
+    /// Is it built with the toolchain that `harden` configures? Without: with the host's programs as they are.
+    #[must_use]
+    pub fn uses_toolchain(&self) -> bool {
+        !self.has_option("!toolchain") && !self.is_noarch()
+    }
+
     /// The names of its packages, the main one first.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str())
