@@ -1,4 +1,4 @@
-//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install]`.
+//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install|kernel]`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,6 +14,7 @@ fn main() {
         ("sizes", sizes as fn()),
         ("boot", boot),
         ("install", install),
+        ("kernel", kernel),
     ] {
         if chosen.is_empty() || chosen.iter().any(|word| word == name) {
             println!("== {name}");
@@ -141,5 +142,56 @@ fn install() {
             "apk add base, run {round}: {:.2} s wall; user and system: {cpu}",
             start.elapsed().as_secs_f64()
         );
+    }
+}
+
+/// The kernel's configuration against the list of the Kernel Self-Protection Project, by its own checker.
+fn kernel() {
+    let source = ferrata()
+        .args(["__source", "kernel-hardening-checker", "0.6.17.1"])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(source.status.success(), "the checker's source is needed");
+    let source = PathBuf::from(String::from_utf8(source.stdout).unwrap().trim());
+    let folder = tempfile::tempdir().unwrap();
+    let package = files(&top().join("dist/repo/x86_64"), ".apk")
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("/linux-virt-"))
+        .expect("the package linux-virt is built");
+    let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(
+        "tar",
+        &[
+            "-C".as_ref(),
+            folder.path().as_os_str(),
+            "-xzf".as_ref(),
+            package.as_os_str(),
+            "boot".as_ref(),
+        ],
+    );
+    let config = fs::read_dir(folder.path().join("boot"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.to_string_lossy().contains("/config-"))
+        .expect("the package holds its configuration");
+    let program = source.join("bin/kernel-hardening-checker");
+    let text = run(
+        "python3",
+        &[program.as_os_str(), "-c".as_ref(), config.as_os_str()],
+    );
+    for line in text.lines() {
+        if line.contains("| FAIL") || line.contains("finished") {
+            println!("{line}");
+        }
     }
 }

@@ -74,6 +74,16 @@ pub const TABLE: &[Flag] = &[
         why: "a variable that was forgotten holds zeros, not what another function left there",
     },
     Flag {
+        name: "fortify",
+        // The headers are the package fortify-headers; every build of C has it.
+        compile: &["-D_FORTIFY_SOURCE=3", "-iwithsysroot/usr/include/fortify"],
+        link: &[],
+        // Rust checks every access.
+        rust: &[],
+        arches: ALL,
+        why: "a call that would write or read beyond the end of a buffer ends the program instead",
+    },
+    Flag {
         name: "format",
         compile: &["-Wformat", "-Werror=format-security"],
         link: &[],

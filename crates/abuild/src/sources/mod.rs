@@ -8,6 +8,9 @@
 //! whose version follows a suite (`_debmoves=yes`) states none; there the SHA-256 of Debian's signed index counts.
 
 mod apt;
+mod suite;
+
+pub use suite::unpacked;
 
 use crate::cache;
 use crate::config::Config;

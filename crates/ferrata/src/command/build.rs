@@ -47,21 +47,28 @@ pub fn all(context: &Context) -> Result<String> {
     )
 }
 
-fn build(context: &Context, arguments: &Arguments) -> Result<String> {
-    let jobs = match arguments.jobs {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        jobs => jobs,
-    };
-    let config = abuild::Config {
+/// Where abuild finds everything. No jobs: as many as there are processors.
+pub fn config(context: &Context, jobs: usize) -> Result<abuild::Config> {
+    Ok(abuild::Config {
         ports: context.top.join("ports"),
         workspace: context.top.clone(),
         cache: context.cache.clone(),
         config_dir: context.config.clone(),
         repo: context.repository(),
         arch: context.arch.clone(),
-        jobs,
+        jobs: match jobs {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            jobs => jobs,
+        },
         runner: std::env::current_exe().context("the path of this program")?,
+        update_sources: false,
+    })
+}
+
+fn build(context: &Context, arguments: &Arguments) -> Result<String> {
+    let config = abuild::Config {
         update_sources: arguments.update_sources,
+        ..config(context, arguments.jobs)?
     };
     let plan = abuild::plan(&config, &arguments.ports).map_err(hinted)?;
     let mut steps = Steps::new(plan.to_build());
@@ -124,7 +131,7 @@ fn programs(context: &Context, config: &abuild::Config) -> Result<()> {
 }
 
 /// An error of abuild with its hint behind it.
-fn hinted(error: abuild::Error) -> anyhow::Error {
+pub fn hinted(error: abuild::Error) -> anyhow::Error {
     match error.hint() {
         Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
         None => error.into(),

@@ -7,4 +7,5 @@ pub mod doctor;
 pub mod image;
 pub mod repo;
 pub mod run;
+pub mod source;
 pub mod test;

@@ -5,7 +5,7 @@ use crate::show;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -72,6 +72,14 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
             cargo("test --locked --package system --no-fail-fast -- --test-threads=1"),
         ),
     ];
+    // What the suites of BusyBox are run from; without it only their tests fail.
+    let busybox = match super::source::folder(context, "busybox", "1.37.0") {
+        Ok(folder) => Some(folder),
+        Err(error) => {
+            show::error(&error);
+            None
+        }
+    };
     let mut total = Counts::default();
     for (name, mut command) in checks {
         if arguments
@@ -86,7 +94,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         }
         let start = Instant::now();
         println!("== {name}: {}", command.join(" "));
-        let counts = check(context, &command)?;
+        let counts = check(context, &command, busybox.as_deref())?;
         total.passed += counts.passed;
         total.failed += counts.failed;
         let time = show::seconds(start.elapsed());
@@ -104,11 +112,17 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// Runs a command and passes its output on. One that runs no tests counts as one.
-fn check(context: &Context, words: &[String]) -> Result<Counts> {
+fn check(context: &Context, words: &[String], busybox: Option<&Path>) -> Result<Counts> {
     let (program, arguments) = words.split_first().context("an empty command")?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(folder) = busybox {
+        command.env("BUSYBOX_SOURCE", folder);
+    }
+    let mut child = command
         .args(arguments)
         .current_dir(&context.top)
+        // Where the programs are that the suites are run with.
+        .env("FERRATA_BIN", context.dist.join("bin").join(&context.arch))
         // Where the tests of the whole system find this program.
         .env(
             "FERRATA",
