@@ -1,14 +1,23 @@
-//! A root as `tar.gz`: ustar with GNU's long names, entries in the tree's order, one fixed time.
+//! A root as a tar: ustar with GNU's long names, entries in the tree's order, one fixed time.
 
 use crate::tree::{Entry, EntryKind};
-use flate2::{Compression, GzBuilder};
+use flate2::{Compression, GzBuilder, write::GzEncoder};
 use std::fs::File;
 use std::io::{self, Write};
 
+/// A gzip encoder whose header holds no name and no time: the same root gives the same bytes.
+pub fn gzip<W: Write>(out: W) -> GzEncoder<W> {
+    GzBuilder::new().mtime(0).write(out, Compression::best())
+}
+
 /// Writes the entries as a gzip-compressed tar to `out`; every time stamp is `epoch`, in seconds.
 pub fn write_tar_gz(entries: &[Entry], epoch: u64, out: impl Write) -> io::Result<()> {
-    // No name and no time in gzip's own header: the same root gives the same bytes.
-    let mut archive = tar::Builder::new(GzBuilder::new().mtime(0).write(out, Compression::best()));
+    write_tar(entries, epoch, gzip(out))?.finish()?.flush()
+}
+
+/// Writes the entries as a tar to `out` and gives it back; every time stamp is `epoch`, in seconds.
+pub fn write_tar<W: Write>(entries: &[Entry], epoch: u64, out: W) -> io::Result<W> {
+    let mut archive = tar::Builder::new(out);
     for entry in entries {
         let mut header = tar::Header::new_gnu();
         header.set_mode(entry.mode);
@@ -32,7 +41,7 @@ pub fn write_tar_gz(entries: &[Entry], epoch: u64, out: impl Write) -> io::Resul
             }
         }
     }
-    archive.into_inner()?.finish()?.flush()
+    archive.into_inner()
 }
 
 #[cfg(test)]

@@ -5,18 +5,24 @@
 //! Spec + repository ──[root]──▶ a root folder: packages installed by the apk crate, services, files
 //! root folder ──[tree]──▶ sorted entries with owners
 //! entries ──[archive]────▶ tar.gz                                     (kind: rootfs)
+//!         ──oci──────────▶ OCI layout in a tar                        (kind: container)
 //!         ──[ext4]──▶ [disk] ◀──[uki]◀── kernel, [initramfs], stub    (kind: disk)
 //! ```
 //!
 //! The same inputs give the same bytes: names, order, times, identifiers all come from the inputs. No step needs
 //! a mount, a loop device or root's rights: what an ordinary user cannot own on the host, only the image records.
 //!
+//! Beside the image lie its [lock file](bill), its bill of materials and its checksum.
+//!
 //! *Invariant:* an image never holds a password or a private key.
 
 pub mod archive;
+pub mod bill;
+mod digest;
 pub mod disk;
 pub mod ext4;
 pub mod initramfs;
+mod oci;
 pub mod root;
 pub mod spec;
 pub mod tools;
@@ -50,6 +56,10 @@ pub struct Inputs<'a> {
     pub more_paths: &'a [PathSpec],
     /// Repositories added to those of the declaration.
     pub more_repositories: &'a [String],
+    /// The packages to take, instead of the newest that go together.
+    pub locked: Option<&'a bill::Lock>,
+    /// Folders where locked packages may lie that the repository no longer has.
+    pub more_packages: &'a [PathBuf],
     /// systemd's EFI stub, for disks.
     pub stub: &'a Path,
     /// Where the image goes.
@@ -82,8 +92,10 @@ pub struct Output {
     pub cmdline: Option<String>,
     /// What the files of the root take together, in bytes.
     pub unpacked: u64,
-    /// The image's own size in bytes: what it takes on the disk where it has holes.
+    /// The image's own size in bytes: what it takes on the disk where it has holes, and of a container its layer.
     pub packed: u64,
+    /// The lock file.
+    pub lock: Option<PathBuf>,
     /// The packages, with what each takes installed, in bytes; the largest first.
     pub packages: Vec<(String, u64)>,
 }
@@ -109,6 +121,9 @@ pub enum Error {
     /// The disk could not be made.
     #[error(transparent)]
     Disk(#[from] disk::DiskError),
+    /// The lock file does not fit.
+    #[error(transparent)]
+    Lock(#[from] bill::LockError),
     /// A file of the host could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -144,9 +159,14 @@ pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Outp
         .tempdir_in(inputs.out)
         .map_err(Error::io(inputs.out))?;
     progress(Step::Install);
+    let stem = format!("ferrata-{}-{}-{}", inputs.name, inputs.version, inputs.arch);
+    let lock = inputs.out.join(format!("{stem}.lock.json"));
+    let declaration = digest::of(format!("{:?}", inputs.spec).as_bytes());
+    if let Some(locked) = inputs.locked {
+        locked.check(&lock, &declaration)?;
+    }
     let filled = root::fill(inputs, &work.path().join("root"))?;
     let entries = tree::read(&filled.folder, filled.owners.as_ref())?;
-    let stem = format!("ferrata-{}-{}-{}", inputs.name, inputs.version, inputs.arch);
     let made = Made {
         inputs,
         work: work.path(),
@@ -156,9 +176,19 @@ pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Outp
     };
     let mut output = match (inputs.spec.kind, &inputs.spec.kernel, &inputs.spec.disk) {
         (Kind::Disk, Some(kernel), Some(size)) => made.disk(kernel, size, progress)?,
+        (Kind::Container, ..) => made.container(progress)?,
         _ => made.rootfs(progress)?,
     };
-    output.packages = filled.packages;
+    made.accompany(&output.image, &declaration, &filled.packages)?;
+    output.lock = Some(lock);
+    output.packages = filled
+        .packages
+        .iter()
+        .map(|(record, _)| (record.full_name(), record.installed_size))
+        .collect();
+    output
+        .packages
+        .sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     Ok(output)
 }
 
@@ -183,6 +213,52 @@ impl Made<'_> {
         write().map_err(Error::io(&file))?;
         let image = self.publish(&file, "tar.gz")?;
         self.output(image)
+    }
+
+    fn container(&self, progress: &mut dyn FnMut(Step)) -> Result<Output, Error> {
+        progress(Step::Write);
+        let file = self.work.join("image.tar");
+        let named = oci::Named {
+            name: &format!("ferrata-{}", self.inputs.name),
+            version: self.inputs.version,
+            arch: self.inputs.arch,
+            epoch: self.inputs.epoch,
+        };
+        let layer = oci::write(&named, self.inputs.spec, self.entries, self.work, &file)
+            .map_err(Error::io(&file))?;
+        let image = self.publish(&file, "oci.tar")?;
+        let mut output = self.output(image)?;
+        output.packed = layer;
+        Ok(output)
+    }
+
+    /// Writes what goes with the image: its lock file, its bill of materials, its checksum as `sha256sum -c` reads it.
+    fn accompany(
+        &self,
+        image: &Path,
+        declaration: &str,
+        packages: &[(apk::record::Record, String)],
+    ) -> Result<(), Error> {
+        let Inputs {
+            name,
+            arch,
+            version,
+            epoch,
+            ..
+        } = *self.inputs;
+        let sha256 = digest::of_file(image).map_err(Error::io(image))?;
+        let lock = bill::Lock::new(name, arch, declaration, packages)
+            .text()
+            .map_err(|error| Error::io(image)(error.into()))?;
+        let spdx = bill::spdx(name, arch, version, epoch, &sha256, packages);
+        let file = image.file_name().unwrap_or_default().display();
+        let sum = format!("{sha256}  {file}\n");
+        for (ending, text) in [("lock.json", lock), ("spdx.json", spdx), ("sha256", sum)] {
+            let path = self.work.join(ending);
+            std::fs::write(&path, text).map_err(Error::io(&path))?;
+            self.publish(&path, ending)?;
+        }
+        Ok(())
     }
 
     fn disk(
@@ -256,6 +332,7 @@ impl Made<'_> {
             initramfs: None,
             cmdline: None,
             unpacked: tree::file_bytes(self.entries),
+            lock: None,
             packages: Vec::new(),
         })
     }

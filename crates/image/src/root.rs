@@ -1,13 +1,15 @@
 //! A root filled with packages, services and files.
 
-use crate::Inputs;
+use crate::bill::{Lock, LockError};
 use crate::spec::{PathKind, PathSpec, Spec};
 use crate::tree::Owners;
+use crate::{Inputs, digest};
 use apk::commit::{Change, Commit, CommitError, Event, New, Policy};
 use apk::database::Database;
 use apk::dependency::{BadDependency, Dependency};
 use apk::index::{Index, IndexError};
 use apk::keys::{KeyError, KeyRing, Trust};
+use apk::package::{PackageError, Reader};
 use apk::record::Record;
 use apk::solver::{Candidate, Unsolvable, Wishes, solve};
 use std::fs::{self, File, Permissions};
@@ -22,8 +24,8 @@ pub struct Filled {
     pub folder: PathBuf,
     /// Who owns what, where the builder could not change owners.
     pub owners: Option<Owners>,
-    /// The packages and what each takes, the largest first.
-    pub packages: Vec<(String, u64)>,
+    /// The packages, by name, each with the SHA-256 of its file.
+    pub packages: Vec<(Record, String)>,
 }
 
 /// Why a root was not filled.
@@ -60,6 +62,17 @@ pub enum RootError {
     /// A package cannot be installed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// A package that is locked cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A package's file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PackageError,
+    },
     /// Something that the declaration asks for cannot be had.
     #[error("{0}")]
     Declared(String),
@@ -78,7 +91,17 @@ pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
         let path = folder.join(below);
         fs::create_dir_all(&path).map_err(io(&path))?;
     }
-    let database = install(inputs, folder)?;
+    let chosen = match inputs.locked {
+        Some(lock) => locked(inputs, lock)?,
+        None => solved(inputs)?,
+    };
+    let mut packages = Vec::new();
+    for package in &chosen {
+        let sha256 = digest::of_file(&package.file).map_err(io(&package.file))?;
+        packages.push((package.record.clone(), sha256));
+    }
+    packages.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let database = install(inputs, chosen, folder)?;
     let mut text = inputs.spec.contents.repositories.join("\n");
     for line in inputs.more_repositories {
         if !text.is_empty() {
@@ -101,12 +124,6 @@ pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
         fs::copy(&path, &target).map_err(io(&target))?;
     }
     declared(inputs.spec, inputs.more_paths, folder)?;
-    let mut packages: Vec<(String, u64)> = database
-        .packages
-        .iter()
-        .map(|p| (p.record.full_name(), p.record.installed_size))
-        .collect();
-    packages.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let owners = (!is_root()).then(|| owners(&database));
     Ok(Filled {
         folder: folder.to_owned(),
@@ -136,7 +153,36 @@ fn owners(database: &Database) -> Owners {
     owners
 }
 
-fn install(inputs: &Inputs<'_>, folder: &Path) -> Result<Database, RootError> {
+/// A package that is to be installed, and its file.
+struct Chosen {
+    record: Record,
+    file: PathBuf,
+}
+
+/// What the lock says, whatever the repository has by now.
+fn locked(inputs: &Inputs<'_>, lock: &Lock) -> Result<Vec<Chosen>, RootError> {
+    let mut folders = vec![inputs.repository.join(inputs.arch)];
+    folders.extend_from_slice(inputs.more_packages);
+    let mut chosen = Vec::new();
+    for package in &lock.packages {
+        let file = package.find(&folders)?;
+        let unreadable = |source| RootError::Package {
+            path: file.clone(),
+            source,
+        };
+        let open = File::open(&file).map_err(io(&file))?;
+        let size = open.metadata().map_err(io(&file))?.len();
+        let control = Reader::open(BufReader::new(open), &KeyRing::default())
+            .map_err(unreadable)?
+            .control;
+        let record = Record::of_package(control.identity, &control.info, size);
+        chosen.push(Chosen { record, file });
+    }
+    Ok(chosen)
+}
+
+/// What the solver chooses from the repository.
+fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
     let repository = inputs.repository.join(inputs.arch);
     let keys = KeyRing::read(inputs.keys)?;
     let path = repository.join("APKINDEX.tar.gz");
@@ -149,10 +195,6 @@ fn install(inputs: &Inputs<'_>, folder: &Path) -> Result<Database, RootError> {
     if trust != Trust::Good {
         return Err(RootError::Untrusted(path));
     }
-    let mut world = Vec::new();
-    for text in &inputs.spec.contents.packages {
-        world.push(Dependency::parse(text)?);
-    }
     let candidates: Vec<Candidate> = index
         .packages
         .into_iter()
@@ -163,12 +205,28 @@ fn install(inputs: &Inputs<'_>, folder: &Path) -> Result<Database, RootError> {
             tags: None,
         })
         .collect();
-    let chosen = solve(&world, &candidates, &Wishes::default())?;
-    let changes = chosen
+    let chosen = solve(&world(inputs)?, &candidates, &Wishes::default())?;
+    Ok(chosen
         .into_iter()
         .filter_map(|at| candidates.get(at))
-        .map(|candidate| change(&candidate.record, &repository))
-        .collect();
+        .map(|candidate| Chosen {
+            file: repository.join(candidate.record.file_name()),
+            record: candidate.record.clone(),
+        })
+        .collect())
+}
+
+fn world(inputs: &Inputs<'_>) -> Result<Vec<Dependency>, BadDependency> {
+    let packages = &inputs.spec.contents.packages;
+    packages
+        .iter()
+        .map(|text| Dependency::parse(text))
+        .collect()
+}
+
+fn install(inputs: &Inputs<'_>, chosen: Vec<Chosen>, folder: &Path) -> Result<Database, RootError> {
+    let keys = KeyRing::read(inputs.keys)?;
+    let changes = chosen.into_iter().map(change).collect();
     let root = sys::fs::Root::open(folder).map_err(io(folder))?;
     let mut database = Database::default();
     let mut problems = Vec::new();
@@ -191,15 +249,15 @@ fn install(inputs: &Inputs<'_>, folder: &Path) -> Result<Database, RootError> {
             }
         },
     }
-    .run(&mut database, changes, world)?;
+    .run(&mut database, changes, world(inputs)?)?;
     match problems.first() {
         None => Ok(database),
         Some(problem) => Err(RootError::Declared(problem.clone())),
     }
 }
 
-fn change(record: &Record, repository: &Path) -> Change {
-    let path = repository.join(record.file_name());
+fn change(chosen: Chosen) -> Change {
+    let path = chosen.file;
     let open = move || -> io::Result<Box<dyn io::BufRead>> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -208,7 +266,7 @@ fn change(record: &Record, repository: &Path) -> Change {
     Change {
         old: None,
         new: Some(New {
-            record: record.clone(),
+            record: chosen.record,
             open: Box::new(open),
             check_signature: false,
             tag: None,
@@ -267,6 +325,7 @@ fn declared(spec: &Spec, more: &[PathSpec], folder: &Path) -> Result<(), RootErr
             .collect();
         write(&path, (lines.join("\n") + "\n").as_bytes(), 0o640)?;
     }
+    accounts(spec, folder)?;
     for added in spec.paths.iter().chain(more) {
         let path = folder.join(added.path.strip_prefix("/").unwrap_or(&added.path));
         let above = if added.kind == PathKind::Directory {
@@ -297,4 +356,52 @@ fn declared(spec: &Spec, more: &[PathSpec], folder: &Path) -> Result<(), RootErr
         }
     }
     Ok(())
+}
+
+/// Users and groups, each a line behind those of the packages; nobody has a password.
+fn accounts(spec: &Spec, folder: &Path) -> Result<(), RootError> {
+    let append = |name: &str, mode: u32, lines: String| {
+        let path = folder.join("etc").join(name);
+        let mut text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(io(&path))?,
+        };
+        text.push_str(&lines);
+        write(&path, text.as_bytes(), mode)
+    };
+    let accounts = &spec.accounts;
+    if !accounts.groups.is_empty() {
+        let lines = accounts.groups.iter().map(|group| {
+            format!(
+                "{}:x:{}:{}\n",
+                group.groupname,
+                group.gid,
+                group.members.join(",")
+            )
+        });
+        append("group", 0o644, lines.collect())?;
+    }
+    if accounts.users.is_empty() {
+        return Ok(());
+    }
+    let (mut passwd, mut shadow) = (String::new(), String::new());
+    for user in &accounts.users {
+        let name = &user.username;
+        let gid = user.gid.unwrap_or(user.uid);
+        let home = match &user.homedir {
+            Some(home) => home.clone(),
+            None => Path::new("/home").join(name),
+        };
+        let shell = user.shell.as_deref().unwrap_or("/bin/sh");
+        passwd.push_str(&format!(
+            "{name}:x:{}:{gid}::{}:{shell}\n",
+            user.uid,
+            home.display()
+        ));
+        shadow.push_str(&format!("{name}:!::0:::::\n"));
+        let path = folder.join(home.strip_prefix("/").unwrap_or(&home));
+        fs::create_dir_all(&path).map_err(io(&path))?;
+    }
+    append("passwd", 0o644, passwd)?;
+    append("shadow", 0o640, shadow)
 }

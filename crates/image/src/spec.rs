@@ -1,7 +1,8 @@
 //! `images/NAME.yaml`: what an image is made of.
 //!
-//! The keys that apko's files have (`contents`, `archs`, `paths`) mean what they mean there; the others are ours.
-//! An unknown key is an error that names its line.
+//! The keys that apko's files have (`contents`, `archs`, `paths`, `accounts`, `environment`, `entrypoint`, `cmd`,
+//! `work-dir`, `stop-signal`, `volumes`, `annotations`) mean what they mean there; the others are ours. An unknown key
+//! is an error that names its line.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -38,6 +39,36 @@ pub struct Spec {
     /// The disk, for kinds that have one.
     #[serde(default)]
     pub disk: Option<Disk>,
+    /// Users and groups beside those of the packages, and who a container runs as.
+    #[serde(default)]
+    pub accounts: Accounts,
+    /// A container's environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// A container's program, to which the words of a command line are added.
+    #[serde(default)]
+    pub entrypoint: Option<Entrypoint>,
+    /// What a container runs where the command line says nothing; words, split at blanks.
+    #[serde(default)]
+    pub cmd: Option<String>,
+    /// The folder in which it starts.
+    #[serde(default)]
+    pub work_dir: Option<String>,
+    /// The signal that ends it.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// Folders whose contents outlive the container.
+    #[serde(default)]
+    pub volumes: Vec<String>,
+    /// Annotations of a container's manifest.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// How a container's layer is compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// What the image's size is shown beside.
+    #[serde(default)]
+    pub peer: Option<Peer>,
 }
 
 /// The kinds of image.
@@ -46,6 +77,8 @@ pub struct Spec {
 pub enum Kind {
     /// A `tar.gz` of the root, for chroots and containers.
     Rootfs,
+    /// A container image: an OCI layout in a tar that `podman load` and `docker load` take.
+    Container,
     /// A disk with a GPT, an EFI system partition and an ext4 root.
     Disk,
 }
@@ -91,6 +124,84 @@ pub enum PathKind {
     File,
     /// A symbolic link to `source`.
     Symlink,
+}
+
+/// Users and groups.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Accounts {
+    /// The user, by name or number, that a container's program runs as.
+    #[serde(default)]
+    pub run_as: Option<String>,
+    /// Groups.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    /// Users, who have no password.
+    #[serde(default)]
+    pub users: Vec<User>,
+}
+
+/// A group.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name.
+    pub groupname: String,
+    /// Its number.
+    pub gid: u32,
+    /// Who is in it.
+    #[serde(default)]
+    pub members: Vec<String>,
+}
+
+/// A user.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name.
+    pub username: String,
+    /// The number.
+    pub uid: u32,
+    /// The number of the first group; without one, the user's own.
+    #[serde(default)]
+    pub gid: Option<u32>,
+    /// The shell.
+    #[serde(default)]
+    pub shell: Option<String>,
+    /// The home folder, which is made.
+    #[serde(default)]
+    pub homedir: Option<PathBuf>,
+}
+
+/// A container's program.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Entrypoint {
+    /// Words, split at blanks.
+    pub command: String,
+}
+
+/// How a layer is compressed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Which everything reads.
+    #[default]
+    Gzip,
+    /// Smaller, and quicker to unpack.
+    Zstd,
+}
+
+/// A comparable image of somebody else's, in bytes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Its name and version.
+    pub name: String,
+    /// What its files take.
+    pub unpacked: u64,
+    /// What it takes as it is fetched.
+    pub packed: u64,
 }
 
 /// The kernel to boot.
@@ -187,6 +298,28 @@ impl Spec {
                 ));
             }
         }
+        let name = |name: &str| {
+            let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            first
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+        };
+        let line = |text: &str| !text.contains([':', '\n', '\0']);
+        for user in &self.accounts.users {
+            let home = user.homedir.as_ref().map(|path| path.display().to_string());
+            if !name(&user.username)
+                || !line(user.shell.as_deref().unwrap_or_default())
+                || !line(&home.unwrap_or_default())
+            {
+                return Err(format!("accounts: {}: no user can be so", user.username));
+            }
+        }
+        for group in &self.accounts.groups {
+            if !name(&group.groupname) || !group.members.iter().all(|member| name(member)) {
+                return Err(format!("accounts: {}: no group can be so", group.groupname));
+            }
+        }
         for added in &self.paths {
             let plain = |part| {
                 matches!(
@@ -266,6 +399,10 @@ mod tests {
             (
                 "kind: disk\ndescription: x\ncontents: {packages: [a]}\nkernel: {flavour: virt, cmdline: ''}\ndisk: {size: 10, esp: 8}",
                 "does not work",
+            ),
+            (
+                "kind: rootfs\ndescription: x\ncontents: {packages: [a]}\naccounts: {users: [{username: 'a:b', uid: 1}]}",
+                "no user can be so",
             ),
             (
                 "kind: rootfs\ndescription: x\ncontents: {packages: [a]}\npaths: [{path: /a/../b, type: directory}]",

@@ -111,6 +111,7 @@ impl Guest {
         let extras = Extras {
             paths: vec![authorized],
             repositories: vec![REPOSITORY.to_owned()],
+            lock: None,
         };
         let record = folder.join("image.json");
         let inputs = fingerprint(context, spec, &extras)?;
@@ -237,6 +238,7 @@ impl Record {
             initramfs: Some(self.initramfs),
             cmdline: Some(self.cmdline),
             unpacked: 0,
+            lock: None,
             packed: 0,
             packages: Vec::new(),
         }

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::show::{self, Steps};
 use anyhow::{Context as _, Result};
 use clap::Args;
+use image::bill::Lock;
 use image::spec::{PathSpec, Spec};
 use image::{Inputs, Output, Step};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 pub struct Arguments {
     /// Its name; none: list the images there are.
     name: Option<String>,
+    /// Take the packages that the lock file beside the last image names, and no others: the same bytes come out.
+    #[arg(long, requires = "name")]
+    locked: bool,
 }
 
 /// Makes the image and prints its sizes.
@@ -28,10 +32,16 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let spec = load(context, name)?;
-    eprintln!("{}", super::build::all(context)?);
     let out = context.dist.join("images");
-    let output = make(context, name, &spec, &Extras::default(), &out)?;
+    let mut extras = Extras::default();
+    if arguments.locked {
+        extras.lock = Some(lock(context, name, &out)?);
+    } else {
+        eprintln!("{}", super::build::all(context)?);
+    }
+    let output = make(context, name, &spec, &extras, &out)?;
     print_sizes(context, &output);
+    print_peer(&spec, &output);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,6 +81,24 @@ pub struct Extras {
     pub paths: Vec<PathSpec>,
     /// Lines of `/etc/apk/repositories`.
     pub repositories: Vec<String>,
+    /// The packages to take.
+    pub lock: Option<Lock>,
+}
+
+/// The lock file that the last image of that name left.
+fn lock(context: &Context, name: &str, out: &Path) -> Result<Lock> {
+    let version = env!("CARGO_PKG_VERSION");
+    let path = out.join(format!(
+        "ferrata-{name}-{version}-{}.lock.json",
+        context.arch
+    ));
+    if !path.exists() {
+        anyhow::bail!(
+            "{}: there is none yet\nhint: ./ferrata image {name} writes it",
+            context.short(&path).display()
+        );
+    }
+    Ok(Lock::read(&path, name, &context.arch)?)
 }
 
 /// Fills the folder `root` with what an image holds.
@@ -123,6 +151,16 @@ fn with_inputs<T>(
 ) -> T {
     let repository = context.repository();
     let keys = context.public_keys();
+    // Packages of older builds are in the cache, a folder a build.
+    let more_packages: Vec<PathBuf> = match extras.lock {
+        Some(_) => std::fs::read_dir(context.cache.join("packages"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect(),
+        None => Vec::new(),
+    };
     then(&Inputs {
         name,
         spec,
@@ -133,6 +171,8 @@ fn with_inputs<T>(
         epoch: abuild::SOURCE_DATE_EPOCH,
         more_paths: &extras.paths,
         more_repositories: &extras.repositories,
+        locked: extras.lock.as_ref(),
+        more_packages: &more_packages,
         stub: Path::new(STUB),
         out,
     })
@@ -146,4 +186,19 @@ pub fn print_sizes(context: &Context, output: &Output) {
     println!("{:>10}  all files", show::size(output.unpacked));
     let image: PathBuf = context.short(&output.image).to_owned();
     println!("{:>10}  {}", show::size(output.packed), image.display());
+}
+
+/// Prints what a comparable image of somebody else's takes.
+fn print_peer(spec: &Spec, output: &Output) {
+    let Some(peer) = &spec.peer else { return };
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let share = |own: u64, other: u64| own as f64 / other.max(1) as f64;
+    println!(
+        "{}: {} unpacked, {} packed; ours is {:.2} and {:.2} of that",
+        peer.name,
+        show::size(peer.unpacked),
+        show::size(peer.packed),
+        share(output.unpacked, peer.unpacked),
+        share(output.packed, peer.packed)
+    );
 }
