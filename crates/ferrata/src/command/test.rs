@@ -40,7 +40,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
             .collect()
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let checks: [(&str, Vec<String>); 9] = [
+    let checks: [(&str, Vec<String>); 10] = [
         ("formatting", cargo("fmt --all --check")),
         (
             "clippy",
@@ -65,6 +65,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         ("ports", words(&[&this, "build"])),
         ("hardening", words(&[&this, "audit", "--quiet"])),
         ("minirootfs", words(&[&this, "image", "minirootfs"])),
+        ("container", words(&[&this, "image", "container"])),
         ("virt", words(&[&this, "image", "virt"])),
         // One guest after the other: emulation takes a whole processor each.
         (
