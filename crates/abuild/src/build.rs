@@ -19,23 +19,23 @@ use std::path::{Path, PathBuf};
 /// How many lines of the log an error shows.
 const TAIL: usize = 15;
 
+/// Takes an event; `false`: nobody wants the build any more.
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(Event<'_>) -> bool;
+
 /// Builds a port whose needs are in the cache, and stores its packages there.
-pub(crate) fn port(
-    config: &Config,
-    plan: &Plan,
-    port: &PlannedPort,
-    on_event: &mut dyn FnMut(Event<'_>),
-) -> Result<()> {
+pub(crate) fn port(config: &Config, plan: &Plan, port: &PlannedPort, tell: Tell<'_>) -> Result<()> {
     let recipe = &port.recipe;
     let name = recipe.name.as_str();
-    on_event(Event::Phase {
+    tell(Event::Phase {
         port: name,
         phase: "sources",
     });
-    let mut note = |text: &str| on_event(Event::Note { port: name, text });
+    let mut note = |text: &str| {
+        tell(Event::Note { port: name, text });
+    };
     let found = sources::fetch(config, recipe, port.resolved.as_ref(), &mut note)?;
     let work = Work::new(config, name)?;
-    on_event(Event::Phase {
+    tell(Event::Phase {
         port: name,
         phase: "sysroot",
     });
@@ -43,7 +43,7 @@ pub(crate) fn port(
     let sysroot = sysroot::make(config, plan, port, &root)?;
     let mut log = Log::create(config, name)?;
     let (job, folders) = job(config, port, &work, &root, &found)?;
-    let ended = sandbox::run(config, &job, &mut |line| log.line(line, on_event))?;
+    let ended = sandbox::run(config, &job, &mut |line| log.line(line, tell))?;
     log.flush()?;
     let built: Built = match ended.status {
         Some(0) => json(&folders.out.join("built.json"))?,
@@ -58,7 +58,7 @@ pub(crate) fn port(
             return Err(log.failed(failure));
         }
     };
-    on_event(Event::Phase {
+    tell(Event::Phase {
         port: name,
         phase: "write",
     });
@@ -237,18 +237,15 @@ impl Log {
         })
     }
 
-    fn line(&mut self, line: &str, on_event: &mut dyn FnMut(Event<'_>)) {
+    /// Takes a line; `false`: nobody wants the build any more.
+    fn line(&mut self, line: &str, tell: Tell<'_>) -> bool {
         let port = self.port.as_str();
-        let text = match line.strip_prefix(PHASE_MARK) {
+        let (wanted, text) = match line.strip_prefix(PHASE_MARK) {
             Some(phase) => {
                 phase.clone_into(&mut self.phase);
-                on_event(Event::Phase { port, phase });
-                format!(">>> {phase}")
+                (tell(Event::Phase { port, phase }), format!(">>> {phase}"))
             }
-            None => {
-                on_event(Event::Line { port, line });
-                line.to_owned()
-            }
+            None => (tell(Event::Line { port, line }), line.to_owned()),
         };
         // A full disk must not stop the reading: the build would hang on its pipe.
         if self.full.is_none() {
@@ -258,6 +255,7 @@ impl Log {
             self.tail.pop_front();
         }
         self.tail.push_back(text);
+        wanted
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -42,3 +42,52 @@ pub enum Event<'a> {
         seconds: u64,
     },
 }
+
+/// An event on its way from the thread that builds to the one that shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    port: String,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Cached,
+    Started,
+    Phase(String),
+    Line(String),
+    Note(String),
+    Finished(u64),
+}
+
+impl Told {
+    pub(crate) fn of(event: Event<'_>) -> Told {
+        let (port, what) = match event {
+            Event::Cached { port } => (port, What::Cached),
+            Event::Started { port } => (port, What::Started),
+            Event::Phase { port, phase } => (port, What::Phase(phase.to_owned())),
+            Event::Line { port, line } => (port, What::Line(line.to_owned())),
+            Event::Note { port, text } => (port, What::Note(text.to_owned())),
+            Event::Finished { port, seconds } => (port, What::Finished(seconds)),
+        };
+        Told {
+            port: port.to_owned(),
+            what,
+        }
+    }
+
+    pub(crate) fn event(&self) -> Event<'_> {
+        let port = self.port.as_str();
+        match &self.what {
+            What::Cached => Event::Cached { port },
+            What::Started => Event::Started { port },
+            What::Phase(phase) => Event::Phase { port, phase },
+            What::Line(line) => Event::Line { port, line },
+            What::Note(text) => Event::Note { port, text },
+            What::Finished(seconds) => Event::Finished {
+                port,
+                seconds: *seconds,
+            },
+        }
+    }
+}

@@ -1,84 +1,117 @@
 //! Progress and errors on the terminal: a live line where there is one, plain lines elsewhere.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// A numbered run of steps, each with the time that it took.
+/// A numbered run of steps, each with the time that it took. Several may be under way at once.
 pub struct Steps {
     total: usize,
-    done: usize,
+    started: usize,
+    /// A live line for each step that is under way; `None`: plain lines only.
+    live: Option<MultiProgress>,
+    current: Vec<Step>,
+}
+
+struct Step {
+    name: String,
+    title: String,
+    start: Instant,
     bar: ProgressBar,
-    current: Option<(String, Instant)>,
 }
 
 impl Steps {
     /// A run of so many steps.
     pub fn new(total: usize) -> Steps {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}") {
-            bar.set_style(style);
-        }
+        let live = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Steps {
             total,
-            done: 0,
-            bar,
-            current: None,
+            started: 0,
+            live,
+            current: Vec::new(),
         }
     }
 
-    /// Begins a step.
+    /// Begins a step beside those that are under way.
     pub fn begin(&mut self, name: &str) {
-        self.end_quietly();
-        self.done += 1;
-        let title = format!("[{}/{}] {name}", self.done, self.total);
-        if self.bar.is_hidden() {
-            eprintln!("{title} …");
-        } else {
-            self.bar.reset();
-            self.bar.set_prefix(title.clone());
-            self.bar.set_message("");
-            self.bar.enable_steady_tick(Duration::from_millis(120));
-        }
-        self.current = Some((title, Instant::now()));
-    }
-
-    /// Says what the step is at now.
-    pub fn note(&self, text: &str) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(text.trim().to_owned());
-        }
-    }
-
-    /// Ends the step: its line stays, with its time and what came of it.
-    pub fn end(&mut self, what: &str) {
-        if let Some((title, start)) = self.current.take() {
-            let line = format!("{title}: {what} ({})", seconds(start.elapsed()));
-            if self.bar.is_hidden() {
-                eprintln!("{line}");
-            } else {
-                self.bar.disable_steady_tick();
-                self.bar.println(&line);
+        self.started += 1;
+        let title = format!("[{}/{}] {name}", self.started, self.total);
+        let bar = match &self.live {
+            None => {
+                eprintln!("{title} …");
+                ProgressBar::hidden()
             }
+            Some(live) => {
+                let bar = live.add(ProgressBar::new_spinner());
+                if let Ok(style) =
+                    ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+                {
+                    bar.set_style(style);
+                }
+                bar.set_prefix(title.clone());
+                bar.enable_steady_tick(Duration::from_millis(120));
+                bar
+            }
+        };
+        self.current.push(Step {
+            name: name.to_owned(),
+            title,
+            start: Instant::now(),
+            bar,
+        });
+    }
+
+    /// Ends all that is under way, and begins a step.
+    pub fn next(&mut self, name: &str) {
+        self.end_all();
+        self.begin(name);
+    }
+
+    /// Says what a step is at now.
+    pub fn note(&self, name: &str, text: &str) {
+        if let Some(step) = self.current.iter().find(|step| step.name == name) {
+            step.bar.set_message(text.trim().to_owned());
         }
     }
 
-    fn end_quietly(&mut self) {
-        if self.current.is_some() {
-            self.end("done");
+    /// Ends a step: its line stays, with its time and what came of it.
+    pub fn end(&mut self, name: &str, what: &str) {
+        let Some(at) = self.current.iter().position(|step| step.name == name) else {
+            return;
+        };
+        let step = self.current.remove(at);
+        step.bar.finish_and_clear();
+        let line = format!(
+            "{}: {what} in {}",
+            step.title,
+            seconds(step.start.elapsed())
+        );
+        let shown = self.live.as_ref().map(|live| live.println(&line));
+        if !matches!(shown, Some(Ok(()))) {
+            eprintln!("{line}");
+        }
+    }
+
+    fn end_all(&mut self) {
+        while let Some(name) = self.current.first().map(|step| step.name.clone()) {
+            self.end(&name, "done");
         }
     }
 
     /// Ends the run.
     pub fn finish(mut self) {
-        self.end_quietly();
-        self.bar.finish_and_clear();
+        self.end_all();
     }
 }
 
 impl Drop for Steps {
     fn drop(&mut self) {
         // An error on its way must not leave a spinning line behind.
-        self.bar.finish_and_clear();
+        for step in &self.current {
+            step.bar.finish_and_clear();
+        }
     }
 }
 

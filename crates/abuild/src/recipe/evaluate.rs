@@ -60,7 +60,10 @@ fn evaluate(config: &Config, path: &Path, text: Vec<u8>) -> Result<Variables> {
         }),
     };
     let mut said = String::new();
-    let ended = sandbox::run(config, &job, &mut |line| line.clone_into(&mut said))?;
+    let ended = sandbox::run(config, &job, &mut |line| {
+        line.clone_into(&mut said);
+        true
+    })?;
     if ended.status != Some(0) {
         let said = said.strip_prefix("APKBUILD: ").unwrap_or(&said);
         return Err(wrong(if said.is_empty() {

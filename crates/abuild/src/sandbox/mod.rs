@@ -78,8 +78,13 @@ pub(crate) struct Ended {
     pub status: Option<i32>,
 }
 
-/// Runs a job to its end and hands on each line that it prints, without the line end.
-pub(crate) fn run(config: &Config, job: &Job, on_line: &mut dyn FnMut(&str)) -> Result<Ended> {
+/// Runs a job to its end and hands on each line that it prints, without the line end. Where `on_line` says `false` the
+/// job is ended.
+pub(crate) fn run(
+    config: &Config,
+    job: &Job,
+    on_line: &mut dyn FnMut(&str) -> bool,
+) -> Result<Ended> {
     let runner = |cause: io::Error| Error::Sandbox(format!("{}: {cause}", config.runner.display()));
     let text = serde_json::to_vec(job).map_err(|cause| Error::Sandbox(cause.to_string()))?;
     let (mut reader, writer) = io::pipe().map_err(runner)?;
@@ -101,9 +106,9 @@ pub(crate) fn run(config: &Config, job: &Job, on_line: &mut dyn FnMut(&str)) -> 
     let mut last = String::new();
     let read = each_line(&mut reader, &mut |line| {
         line.clone_into(&mut last);
-        on_line(line);
+        on_line(line)
     });
-    if read.is_err() {
+    if !matches!(read, Ok(true)) {
         let _ = child.kill();
     }
     let status = child.wait().map_err(runner)?;
@@ -116,7 +121,8 @@ pub(crate) fn run(config: &Config, job: &Job, on_line: &mut dyn FnMut(&str)) -> 
     })
 }
 
-fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str)) -> io::Result<()> {
+/// Hands on each line, until there is none or one is answered with `false`. Was it read to the end?
+fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str) -> bool) -> io::Result<bool> {
     let mut pending = Vec::new();
     let mut buffer = vec![0; 8192];
     loop {
@@ -128,7 +134,9 @@ fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str)) -> io::Result
         };
         for byte in buffer.iter().take(read) {
             if *byte == b'\n' || pending.len() == LONGEST_LINE {
-                on_line(&String::from_utf8_lossy(&pending));
+                if !on_line(&String::from_utf8_lossy(&pending)) {
+                    return Ok(false);
+                }
                 pending.clear();
             }
             if *byte != b'\n' {
@@ -139,7 +147,7 @@ fn each_line(reader: &mut dyn Read, on_line: &mut dyn FnMut(&str)) -> io::Result
     if !pending.is_empty() {
         on_line(&String::from_utf8_lossy(&pending));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The new root of a job, as the first process inside lays it out.
@@ -229,7 +237,11 @@ mod tests {
     fn lines_are_split_and_long_ones_cut() {
         let mut lines = Vec::new();
         let text = [b"a\n\nb".as_slice(), &[b'x'; LONGEST_LINE]].concat();
-        each_line(&mut text.as_slice(), &mut |line| lines.push(line.len())).unwrap();
+        each_line(&mut text.as_slice(), &mut |line| {
+            lines.push(line.len());
+            true
+        })
+        .unwrap();
         assert_eq!(lines, [1, 0, LONGEST_LINE, 1]);
     }
 }

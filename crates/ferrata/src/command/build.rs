@@ -1,12 +1,11 @@
 //! `ferrata build`: ports into packages, and the signed repository.
 
 use crate::context::Context;
-use crate::show::{self, Steps};
+use crate::show::Steps;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Builds ports, and what they need, into signed packages; what was built from the same inputs before is taken from
 /// the cache. The packages and their signed index
@@ -74,15 +73,10 @@ fn build(context: &Context, arguments: &Arguments) -> Result<String> {
     let mut steps = Steps::new(plan.to_build());
     let outcome = abuild::run(&config, &plan, &mut |event| match event {
         abuild::Event::Started { port } => steps.begin(port),
-        abuild::Event::Phase { phase, .. } => steps.note(phase),
-        abuild::Event::Line { line, .. } => steps.note(line),
-        abuild::Event::Finished { seconds, .. } => {
-            steps.end(&format!(
-                "built in {}",
-                show::seconds(Duration::from_secs(seconds))
-            ));
-        }
-        abuild::Event::Note { port, text } => steps.note(&format!("{port}: {text}")),
+        abuild::Event::Phase { port, phase } => steps.note(port, phase),
+        abuild::Event::Line { port, line } => steps.note(port, line),
+        abuild::Event::Finished { port, .. } => steps.end(port, "built"),
+        abuild::Event::Note { port, text } => steps.note(port, text),
         abuild::Event::Cached { .. } => {}
     })
     .map_err(hinted)?;

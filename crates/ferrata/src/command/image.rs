@@ -127,7 +127,7 @@ pub fn make(
     let mut steps = Steps::new(if spec.disk.is_some() { 4 } else { 2 });
     let output = with_inputs(context, name, spec, extras, out, |inputs| {
         image::build(inputs, &mut |step| {
-            steps.begin(match step {
+            steps.next(match step {
                 Step::Install => "installing the packages",
                 Step::Boot => "kernel and initramfs",
                 Step::Write => "writing the root",
