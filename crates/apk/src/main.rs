@@ -1,4 +1,5 @@
-//! The `apk` command: [`command`] reads the command line and calls the library, [`net`] fetches.
+//! The `apk` command: [`command`] reads the command line and calls the library, [`net`] fetches. Called as `ssl_client`
+//! the program lends its TLS to others.
 
 mod command;
 mod net;
@@ -6,6 +7,16 @@ mod net;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
+    let name = arguments.drain(..arguments.len().min(1)).next();
+    #[cfg(feature = "tls")]
+    if name
+        .as_ref()
+        .and_then(|name| std::path::Path::new(name).file_name())
+        .is_some_and(|name| name == "ssl_client")
+    {
+        return ExitCode::from(net::bridge::main(&arguments));
+    }
     ExitCode::from(command::main(&arguments))
 }

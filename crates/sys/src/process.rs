@@ -251,6 +251,14 @@ pub fn dup_above(from: i32, least: i32) -> io::Result<i32> {
     check(unsafe { libc::fcntl(from, libc::F_DUPFD_CLOEXEC, least) })
 }
 
+/// A descriptor that this process was started with, by its number, as one of our own; the number stays open beside it.
+pub fn inherited(fd: i32) -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let own = dup_above(fd, 3)?;
+    // SAFETY: the kernel has just made it, and nobody else knows of it.
+    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(own) })
+}
+
 /// Closes a descriptor by number.
 pub fn close(fd: i32) -> io::Result<()> {
     // SAFETY: as for dup2.

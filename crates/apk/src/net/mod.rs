@@ -4,6 +4,8 @@
 //! connection breaks in the middle.
 
 mod answer;
+#[cfg(feature = "tls")]
+pub mod bridge;
 mod stream;
 
 use answer::{Answer, Framing};

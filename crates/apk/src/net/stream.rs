@@ -103,13 +103,25 @@ fn encrypt(_: TcpStream, _: &str, _: &Settings) -> io::Result<Stream> {
 
 #[cfg(feature = "tls")]
 fn encrypt(socket: TcpStream, host: &str, settings: &Settings) -> io::Result<Stream> {
+    let connection = client(host, settings.check_certificate)?;
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    // Now, so that what is wrong with the certificate is not taken for a broken download.
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// Our side of a TLS connection to a host, before anything is sent.
+#[cfg(feature = "tls")]
+pub(super) fn client(host: &str, check: bool) -> io::Result<rustls::ClientConnection> {
     use rustls::pki_types::ServerName;
     use std::sync::Arc;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let config = if settings.check_certificate {
+    let config = if check {
         builder
             .with_root_certificates(roots()?)
             .with_no_client_auth()
@@ -121,17 +133,10 @@ fn encrypt(socket: TcpStream, host: &str, settings: &Settings) -> io::Result<Str
     };
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| io::Error::other("no name for a certificate"))?;
-    let connection =
-        rustls::ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let mut stream = rustls::StreamOwned::new(connection, socket);
-    // Now, so that what is wrong with the certificate is not taken for a broken download.
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
-    }
-    Ok(Stream::Tls(Box::new(stream)))
+    rustls::ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)
 }
 
-/// Where the certificates of authorities lie.
+/// Where the certificates of authorities lie, unless `SSL_CERT_FILE` names another file, as OpenSSL has it.
 #[cfg(feature = "tls")]
 const BUNDLES: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -142,9 +147,12 @@ const BUNDLES: [&str; 3] = [
 #[cfg(feature = "tls")]
 fn roots() -> io::Result<rustls::RootCertStore> {
     use rustls::pki_types::CertificateDer;
-    let text = BUNDLES
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok());
+    let text = match std::env::var_os("SSL_CERT_FILE") {
+        Some(path) => std::fs::read_to_string(path).ok(),
+        None => BUNDLES
+            .iter()
+            .find_map(|path| std::fs::read_to_string(path).ok()),
+    };
     let Some(text) = text else {
         return Err(io::Error::other(
             "no certificates to check the server by: install ca-certificates-bundle, or see --no-check-certificate",
