@@ -40,6 +40,8 @@ pub struct PlannedPort {
     pub(crate) sysroot: Vec<String>,
     /// The source that its version follows.
     pub(crate) resolved: Option<Found>,
+    /// How large that is, in bytes; 0: it is not known before the port is built.
+    pub(crate) source_size: u64,
 }
 
 impl Plan {
@@ -152,6 +154,10 @@ pub fn plan_noting(
         } else {
             inputs.changes(config, &port.recipe.name)
         };
+        let source = port.resolved.as_ref().map(|found| found.path(config));
+        let source_size = source
+            .and_then(|path| fs::metadata(path).ok())
+            .map_or(0, |meta| meta.len());
         ports.push(PlannedPort {
             recipe: port.recipe,
             key,
@@ -161,6 +167,7 @@ pub fn plan_noting(
             needs,
             sysroot,
             resolved: port.resolved,
+            source_size,
         });
     }
     Ok(Plan { ports, everything })

@@ -8,6 +8,7 @@ use crate::event::{Event, Told};
 use crate::plan::{Plan, PlannedPort};
 use crate::repo;
 use crate::sources::Found;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
@@ -108,19 +109,21 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first port that nobody has taken and whose needs are built; waits for it. `None`: there is nothing left to do.
+/// A port that nobody has taken and whose needs are built; waits for one. The one with the largest source comes first:
+/// it is likely to take longest, and what is short is built beside it. `None`: there is nothing left to do.
 fn next<'a>(plan: &'a Plan, shared: &Mutex<Shared>, changed: &Condvar) -> Option<&'a PlannedPort> {
     let mut shared = lock(shared);
     loop {
         if shared.failed.is_some() || shared.open.is_empty() {
             return None;
         }
-        let ready = shared.open.iter().copied().find_map(|at| {
-            let port = plan.ports.get(at)?;
+        let ready = shared.open.iter().filter_map(|at| {
+            let port = plan.ports.get(*at)?;
             // A need that is no port of the plan is the sysroot's to report.
             let met = |need: &String| shared.done.contains(need) || plan.port(need).is_none();
-            port.needs.iter().all(met).then_some((at, port))
+            port.needs.iter().all(met).then_some((*at, port))
         });
+        let ready = ready.min_by_key(|(at, port)| (Reverse(port.source_size), *at));
         if let Some((at, port)) = ready {
             shared.open.remove(&at);
             return Some(port);
