@@ -29,7 +29,7 @@ pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn
     match start(&mut shell, &words, login) {
         Ok(Start::Text(text)) => {
             let name = shell.name.clone();
-            shell.run_to_exit(|shell| shell.run_text(&name, &text))
+            shell.run_to_exit(|shell| shell.run_lines(&name, &text, true))
         }
         Ok(Start::File(path)) => match std::fs::read(OsStr::from_bytes(&path)) {
             Ok(text) => {
@@ -174,7 +174,7 @@ fn read_commands(shell: &mut Shell) -> Result<(), Flow> {
         if text.is_empty() && ended {
             return Ok(());
         }
-        match parse(shell, &text, line) {
+        match parse(shell, &text, line, !ended) {
             Parsed::Unfinished if !ended => continue,
             Parsed::Lists(lists) => {
                 for list in lists {
@@ -199,10 +199,11 @@ enum Parsed {
     Failed,
 }
 
-fn parse(shell: &Shell, text: &[u8], line: u32) -> Parsed {
+fn parse(shell: &Shell, text: &[u8], line: u32, more: bool) -> Parsed {
     let name = String::from_utf8_lossy(&shell.name).into_owned();
     let mut parser = Parser::new(text, &name, &shell.aliases);
     parser.line = line;
+    parser.more = more;
     let mut lists = Vec::new();
     loop {
         match parser.next_command() {
@@ -271,7 +272,7 @@ fn interactive(shell: &mut Shell) -> i32 {
             shell.status = 2;
             continue;
         }
-        match parse(shell, &text, 1) {
+        match parse(shell, &text, 1, true) {
             Parsed::Unfinished => continue,
             Parsed::Failed => shell.status = 2,
             Parsed::Lists(lists) => {
@@ -363,7 +364,7 @@ fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
     if !out.contains(&b'$') && !out.contains(&b'`') {
         return out;
     }
-    let aliases = std::collections::HashMap::new();
+    let aliases = crate::parser::Aliases::default();
     match Parser::new(&out, "prompt", &aliases).expandable() {
         Ok(word) => shell.string(&word).unwrap_or(out),
         Err(_) => out,

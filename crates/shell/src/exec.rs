@@ -4,13 +4,17 @@ mod compound;
 mod program;
 mod simple;
 mod subshell;
+mod unseen;
 
 use crate::ast::{AndOr, Command, List, Pipeline, Redirected};
+use crate::hash::Names;
 use crate::options::Options;
+use crate::parser::Aliases;
 use crate::variables::Variables;
-use crate::{AppletFn, BuiltinFn};
+use crate::{AppletFn, BuiltinFn, RegexFn};
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use sys::process::{self, Status};
 
@@ -35,8 +39,8 @@ const DEEPEST: u32 = 1000;
 /// A shell: its variables, functions, options, and where it is.
 pub struct Shell {
     pub(crate) variables: Variables,
-    pub(crate) functions: HashMap<Vec<u8>, Rc<Redirected>>,
-    pub(crate) aliases: HashMap<Vec<u8>, Vec<u8>>,
+    pub(crate) functions: Names<Rc<Redirected>>,
+    pub(crate) aliases: Aliases,
     pub(crate) registered: HashMap<&'static str, BuiltinFn>,
     pub(crate) applets: Option<fn(&[u8]) -> Option<AppletFn>>,
     pub(crate) options: Options,
@@ -64,6 +68,19 @@ pub struct Shell {
     /// How far `getopts` is inside an argument.
     pub(crate) getopts_at: usize,
     pub(crate) random_state: std::cell::Cell<u32>,
+    /// What built-ins print is kept here, for a command substitution that needs no process.
+    pub(crate) capture: Option<Vec<u8>>,
+    /// The next simple command is the last that this process runs: a program may take its place.
+    pub(crate) may_exec: bool,
+    /// The traps that this subshell's parent had, which `trap` still shows.
+    pub(crate) shown_traps: HashMap<i32, Vec<u8>>,
+    /// `$?` when the trap that runs began: what `exit` and `return` in it return.
+    pub(crate) trap_status: Option<i32>,
+    /// Descriptors that lead to process substitutions, until their command ends.
+    pub(crate) process_fds: Vec<i32>,
+    pub(crate) regex: Option<RegexFn>,
+    /// Where programs were found; forgotten when PATH changes.
+    pub(crate) hashed: Names<PathBuf>,
 }
 
 impl Shell {
@@ -72,8 +89,8 @@ impl Shell {
         let pid = std::process::id().cast_signed();
         let mut shell = Shell {
             variables: Variables::default(),
-            functions: HashMap::new(),
-            aliases: HashMap::new(),
+            functions: Names::default(),
+            aliases: Aliases::default(),
             registered: HashMap::new(),
             applets: None,
             options: Options::default(),
@@ -93,6 +110,13 @@ impl Shell {
             substitution_status: None,
             getopts_at: 0,
             random_state: std::cell::Cell::new(pid.cast_unsigned() | 1),
+            capture: None,
+            may_exec: false,
+            shown_traps: HashMap::new(),
+            trap_status: None,
+            process_fds: Vec::new(),
+            regex: None,
+            hashed: Names::default(),
         };
         for (name, value) in [
             ("IFS", " \t\n"),
@@ -148,6 +172,8 @@ impl Shell {
         }
         if name == b"OPTIND" {
             self.getopts_at = 0;
+        } else if name == b"PATH" {
+            self.hashed.clear();
         }
         Ok(())
     }
@@ -157,6 +183,28 @@ impl Shell {
             self.and_or(and_or)?;
         }
         Ok(())
+    }
+
+    /// A list that is the last thing this process does: a program at its end need not be forked.
+    pub(crate) fn last_list(&mut self, list: &List) -> Result<(), Flow> {
+        let Some((last, before)) = list.split_last() else {
+            return Ok(());
+        };
+        for and_or in before {
+            self.and_or(and_or)?;
+        }
+        self.last_and_or(last)
+    }
+
+    pub(crate) fn last_and_or(&mut self, and_or: &AndOr) -> Result<(), Flow> {
+        self.may_exec = and_or.rest.is_empty()
+            && !and_or.background
+            && !and_or.first.negate
+            && and_or.first.commands.len() == 1
+            && self.traps.values().all(Vec::is_empty);
+        let result = self.and_or(and_or);
+        self.may_exec = false;
+        result
     }
 
     pub(crate) fn and_or(&mut self, and_or: &AndOr) -> Result<(), Flow> {
@@ -189,12 +237,15 @@ impl Shell {
         };
         self.tested -= u32::from(tested);
         result?;
+        if process::signal_pending() && self.capture.is_none() {
+            self.run_traps()?;
+        }
         if pipeline.negate {
             self.status = i32::from(self.status == 0);
         } else {
             self.check_errexit(pipeline)?;
         }
-        self.run_traps()
+        Ok(())
     }
 
     pub(crate) fn check_errexit(&mut self, pipeline: &Pipeline) -> Result<(), Flow> {
@@ -217,16 +268,23 @@ impl Shell {
 
     /// Parses and runs a text in this shell, command by command.
     pub(crate) fn run_text(&mut self, name: &[u8], text: &[u8]) -> Result<(), Flow> {
+        self.run_lines(name, text, false)
+    }
+
+    /// [`Shell::run_text`]; `last`: the process ends behind it, so that its last command may take the shell's place.
+    pub(crate) fn run_lines(&mut self, name: &[u8], text: &[u8], last: bool) -> Result<(), Flow> {
         let name = String::from_utf8_lossy(name).into_owned();
-        let aliases = std::mem::take(&mut self.aliases);
-        let mut parser = crate::parser::Parser::new(text, &name, &aliases);
-        // Aliases that the text itself makes hold from the next text on.
+        let mut parser = crate::parser::Parser::new(text, &name, &self.aliases);
         let mut result = Ok(());
         loop {
             match parser.next_command() {
                 Ok(Some(list)) => {
                     if !self.options.no_exec || self.options.interactive {
-                        result = self.list(&list);
+                        result = if last && parser.is_over() {
+                            self.last_list(&list)
+                        } else {
+                            self.list(&list)
+                        };
                     }
                 }
                 Ok(None) => break,
@@ -243,10 +301,6 @@ impl Shell {
             if result.is_err() {
                 break;
             }
-        }
-        let made = std::mem::replace(&mut self.aliases, aliases);
-        for (name, text) in made {
-            self.aliases.insert(name, text);
         }
         result
     }

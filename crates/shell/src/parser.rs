@@ -2,9 +2,9 @@
 
 use crate::ast::{AndOr, Assignment, Command, List, Part, Pipeline, Redirected, Word};
 use crate::error::SyntaxError;
+use crate::hash::Names;
 use crate::lexer::{Token, is_name};
-use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 mod compound;
@@ -14,8 +14,11 @@ mod redirection;
 /// How deep compound commands may lie inside one another.
 const DEEPEST: u32 = 200;
 
+/// Names and the texts that stand in their places; a parser sees what a command before it changed.
+pub type Aliases = Rc<RefCell<Names<Vec<u8>>>>;
+
 /// A parser at some place of a script.
-pub struct Parser<'a> {
+pub struct Parser {
     pub(crate) source: Vec<u8>,
     pub(crate) at: usize,
     pub(crate) line: u32,
@@ -23,7 +26,11 @@ pub struct Parser<'a> {
     pub(crate) depth: u32,
     pub(crate) token_line: u32,
     pub(crate) token_start: usize,
-    pub(crate) aliases: &'a HashMap<Vec<u8>, Vec<u8>>,
+    pub(crate) aliases: Aliases,
+    /// More text may follow: what is missing is asked for.
+    pub(crate) more: bool,
+    /// An alias' text ended with a blank: the word behind it, where so many bytes are left, may be an alias too.
+    blank: Option<usize>,
     /// An alias' text was put in here, so its name stays as it is until so many bytes are left.
     expanding: Vec<(Vec<u8>, usize)>,
     peeked: Option<Token>,
@@ -40,9 +47,9 @@ struct Pending {
     text: Rc<OnceCell<Word>>,
 }
 
-impl<'a> Parser<'a> {
+impl Parser {
     /// Begins at the beginning. `name` is for the errors.
-    pub fn new(source: &[u8], name: &str, aliases: &'a HashMap<Vec<u8>, Vec<u8>>) -> Parser<'a> {
+    pub fn new(source: &[u8], name: &str, aliases: &Aliases) -> Parser {
         Parser {
             source: source.to_vec(),
             at: 0,
@@ -51,7 +58,9 @@ impl<'a> Parser<'a> {
             depth: 0,
             token_line: 1,
             token_start: 0,
-            aliases,
+            aliases: Rc::clone(aliases),
+            more: false,
+            blank: None,
             expanding: Vec::new(),
             peeked: None,
             pending: Vec::new(),
@@ -178,6 +187,13 @@ impl<'a> Parser<'a> {
         Ok(Some(list))
     }
 
+    /// Whether nothing stands behind what was read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.source
+            .get(self.at..)
+            .is_none_or(|rest| rest.iter().all(u8::is_ascii_whitespace))
+    }
+
     /// The whole script.
     pub fn all(mut self) -> Result<List, SyntaxError> {
         let mut list = Vec::new();
@@ -208,7 +224,7 @@ impl<'a> Parser<'a> {
     /// Backquotes: a script of its own inside this one.
     pub(crate) fn parse_inside(&mut self, text: &[u8], line: u32) -> Result<List, SyntaxError> {
         self.deeper(DEEPEST)?;
-        let mut inner = Parser::new(text, &self.name, self.aliases);
+        let mut inner = Parser::new(text, &self.name, &self.aliases);
         inner.line = line;
         inner.depth = self.depth;
         let list = inner.all().map_err(|error| SyntaxError {
@@ -351,30 +367,44 @@ impl<'a> Parser<'a> {
 
     /// Puts an alias' text in the place of its name, as long as there is one.
     fn expand_aliases(&mut self) -> Result<(), SyntaxError> {
-        if self.aliases.is_empty() {
-            return Ok(());
-        }
         loop {
-            let Token::Word(word) = self.peek()? else {
+            self.peek()?;
+            if self.aliases.borrow().is_empty() {
+                return Ok(());
+            }
+            let Some(Token::Word(word)) = &self.peeked else {
                 return Ok(());
             };
-            let Some(name) = word.plain().map(<[u8]>::to_vec) else {
+            let Some(name) = word.plain() else {
                 return Ok(());
             };
             let left = self.source.len() - self.at.min(self.source.len());
             self.expanding.retain(|(_, until)| left > *until);
-            if self.expanding.iter().any(|(known, _)| *known == name) {
+            if self.expanding.iter().any(|(known, _)| known == name) {
                 return Ok(());
             }
-            let Some(text) = self.aliases.get(&name) else {
+            let Some(text) = self.aliases.borrow().get(name).cloned() else {
                 return Ok(());
             };
+            let name = name.to_vec();
             self.expanding.push((name, left));
-            self.source
-                .splice(self.token_start..self.at, text.iter().copied());
+            self.blank = matches!(text.last(), Some(b' ' | b'\t')).then_some(left);
+            self.source.splice(self.token_start..self.at, text);
             self.at = self.token_start;
             self.peeked = None;
         }
+    }
+
+    /// The word behind an alias whose text ends with a blank is looked up as well (POSIX.1-2024, 2.3.1).
+    pub(super) fn expand_behind_blank(&mut self) -> Result<(), SyntaxError> {
+        if let Some(left) = self.blank {
+            self.peek()?;
+            if self.source.len() - self.token_start.min(self.source.len()) <= left {
+                self.blank = None;
+                self.expand_aliases()?;
+            }
+        }
+        Ok(())
     }
 
     fn simple(&mut self, line: u32) -> Result<Redirected, SyntaxError> {
@@ -384,18 +414,24 @@ impl<'a> Parser<'a> {
                 redirections.extend(redirection);
                 continue;
             }
+            if !words.is_empty() {
+                self.expand_behind_blank()?;
+            } else if !assignments.is_empty() {
+                self.expand_aliases()?;
+            }
             match self.peek()? {
-                Token::Word(word) => {
-                    let assignment = if words.is_empty() {
-                        as_assignment(word)
-                    } else {
-                        None
+                Token::Word(_) => {
+                    let Token::Word(word) = self.next()? else {
+                        break;
                     };
-                    match assignment {
-                        Some(assignment) => assignments.push(assignment),
-                        None => words.push(word.clone()),
+                    if !words.is_empty() {
+                        words.push(word);
+                        continue;
                     }
-                    self.peeked = None;
+                    match as_assignment(word) {
+                        Ok(assignment) => assignments.push(assignment),
+                        Err(word) => words.push(word),
+                    }
                 }
                 Token::Operator("(")
                     if assignments.is_empty() && words.len() == 1 && redirections.is_empty() =>
@@ -427,29 +463,30 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A word that begins with `name=` or `name+=`, unquoted.
-fn as_assignment(word: &Word) -> Option<Assignment> {
-    let Some(Part::Text(text)) = word.0.first() else {
-        return None;
+/// A word that begins with `name=` or `name+=`, unquoted; the error is the word as it was.
+fn as_assignment(mut word: Word) -> Result<Assignment, Word> {
+    let Some(Part::Text(text)) = word.0.first_mut() else {
+        return Err(word);
     };
-    let equals = text.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = text.split_at(equals);
+    let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
+        return Err(word);
+    };
+    let name = text.get(..equals).unwrap_or_default();
     let (name, append) = match name.strip_suffix(b"+") {
         Some(name) => (name, true),
         None => (name, false),
     };
     if !is_name(name) {
-        return None;
+        return Err(word);
     }
-    let mut parts = Vec::new();
-    let value = value.get(1..).unwrap_or_default();
-    if !value.is_empty() {
-        parts.push(Part::Text(value.to_vec()));
+    let name = name.to_vec();
+    text.drain(..=equals);
+    if text.is_empty() {
+        word.0.remove(0);
     }
-    parts.extend(word.0.iter().skip(1).cloned());
-    Some(Assignment {
-        name: name.to_vec(),
+    Ok(Assignment {
+        name,
         append,
-        value: Word(parts),
+        value: word,
     })
 }

@@ -39,7 +39,7 @@ pub(super) fn leave_loop(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32
 /// The status that `exit` and `return` are given.
 fn status_argument(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     match arguments.get(1) {
-        None => Ok(shell.status),
+        None => Ok(shell.trap_status.unwrap_or(shell.status)),
         Some(text) => match number(text) {
             Some(status) => Ok(status & 0xff),
             None => {
@@ -190,8 +190,8 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         } else {
             text
         }
-    } else if let Some(alias) = shell.aliases.get(name) {
-        let alias = lossy(alias);
+    } else if let Some(alias) = shell.known_alias(name) {
+        let alias = lossy(&alias);
         if long {
             format!("{text} is an alias for {alias}")
         } else {
@@ -199,7 +199,7 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         }
     } else if shell.has_function(name) && !is_special(name) {
         if long {
-            format!("{text} is a shell function")
+            format!("{text} is a function")
         } else {
             text
         }

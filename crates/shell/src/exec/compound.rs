@@ -8,8 +8,9 @@ use std::rc::Rc;
 impl Shell {
     pub(crate) fn command(&mut self, command: &Redirected) -> Result<(), Flow> {
         self.line = command.line;
+        let last = std::mem::take(&mut self.may_exec);
         if let Command::Simple { assignments, words } = &command.command {
-            return self.simple(assignments, words, command);
+            return self.simple(assignments, words, command, last);
         }
         let saved = match self.redirect(&command.redirections, true) {
             Ok(saved) => saved,
@@ -19,8 +20,17 @@ impl Shell {
                 return Ok(());
             }
         };
-        let result = self.compound(&command.command);
+        let fds = self.process_fds.len();
+        let result = match &command.command {
+            // This process has nothing to do behind it, so it can be the subshell.
+            Command::Subshell(list) if last => {
+                self.become_subshell();
+                self.last_list(list)
+            }
+            command => self.compound(command),
+        };
         saved.restore();
+        self.close_processes(fds);
         result
     }
 
@@ -29,7 +39,7 @@ impl Shell {
             Command::Simple { .. } => Ok(()),
             Command::Group(list) => self.list(list),
             Command::Subshell(list) => {
-                let pid = self.fork(|shell| shell.run_to_exit(|shell| shell.list(list)))?;
+                let pid = self.fork(|shell| shell.run_to_exit(|shell| shell.last_list(list)))?;
                 self.status = self.wait_for(pid);
                 Ok(())
             }
@@ -63,7 +73,10 @@ impl Shell {
                         Ok(_) => {}
                         Err(flow) => match self.loop_flow(flow) {
                             Some(result) => break result,
-                            None => continue,
+                            None => match self.run_traps() {
+                                Ok(()) => continue,
+                                Err(flow) => break Err(flow),
+                            },
                         },
                     }
                     if let Err(flow) = self.list(body)
@@ -134,7 +147,12 @@ impl Shell {
                 Ok(())
             }
             Command::Test(condition) => {
-                self.status = i32::from(!self.test_condition(condition)?);
+                match self.test_condition(condition) {
+                    Ok(met) => self.status = i32::from(!met),
+                    // The condition could not be told; that was said.
+                    Err(Flow::Break(0)) => self.status = 2,
+                    Err(flow) => return Err(flow),
+                }
                 Ok(())
             }
             Command::Arithmetic(word) => {
@@ -182,9 +200,16 @@ impl Shell {
                     b"=" | b"==" => pattern::matches(&self.pattern(right)?, &text),
                     b"!=" => !pattern::matches(&self.pattern(right)?, &text),
                     b"=~" => {
-                        return Err(
-                            self.fail("[[: =~: regular expressions are not known to this shell")
-                        );
+                        let expression = self.regex_text(right)?;
+                        match self.regex {
+                            None => Err("=~: regular expressions are not built in".to_owned()),
+                            Some(matches) => matches(&expression, &text),
+                        }
+                        .or_else(|what| {
+                            self.warn(&format!("[[: {what}"));
+                            self.status = 2;
+                            Err(Flow::Break(0))
+                        })?
                     }
                     _ => {
                         let right = self.string(right)?;
@@ -192,7 +217,7 @@ impl Shell {
                             Ok(value) => value,
                             Err(what) => {
                                 self.warn(&format!("[[: {what}"));
-                                false
+                                return Err(Flow::Break(0));
                             }
                         }
                     }

@@ -11,46 +11,71 @@ impl Shell {
         assignments: &[crate::ast::Assignment],
         words: &[Word],
         command: &Redirected,
+        last: bool,
     ) -> Result<(), Flow> {
+        if self.options.no_exec && !self.options.interactive {
+            return Ok(());
+        }
         self.substitution_status = None;
-        let mut arguments = Vec::new();
+        let fds = self.process_fds.len();
+        let mut arguments = Vec::with_capacity(words.len());
+        let mut declares = false;
         for word in words {
-            // What stands behind these is an assignment again: it is not split.
-            let declares = matches!(
-                arguments.first().map(Vec::as_slice),
-                Some(b"export" | b"local" | b"readonly")
-            );
             match word.0.first() {
+                // What stands behind these is an assignment again: it is not split.
                 Some(crate::ast::Part::Text(text)) if declares && text.contains(&b'=') => {
                     arguments.push(self.string(word)?);
                 }
                 _ => self.fields(word, &mut arguments)?,
             }
+            if arguments.len() == 1 {
+                declares = matches!(
+                    arguments.first().map(Vec::as_slice),
+                    Some(b"export" | b"local" | b"readonly")
+                );
+            }
         }
-        if arguments.is_empty() {
-            return self.only_assignments(assignments, command);
-        }
+        let Some(name) = arguments.first() else {
+            let result = self.only_assignments(assignments, command);
+            self.close_processes(fds);
+            return result;
+        };
         if self.options.trace {
             self.trace(&arguments);
         }
-        let name = arguments.first().cloned().unwrap_or_default();
-        let special = builtins::is_special(&name);
-        if let Some(function) = self.functions.get(&name).cloned().filter(|_| !special) {
-            return self.with_redirections(command, assignments, false, |shell| {
-                shell.call_function(&function, arguments.get(1..).unwrap_or_default().to_vec())
-            });
-        }
-        if let Some(builtin) = self.find_builtin(&name) {
+        let special = builtins::is_special(name);
+        let function = if special {
+            None
+        } else {
+            self.functions.get(name).cloned()
+        };
+        let result = if let Some(function) = function {
+            self.with_redirections(command, assignments, false, |shell| {
+                shell.call_function(&function, arguments.split_off(1))
+            })
+        } else if let Some(builtin) = self.find_builtin(name) {
             // `exec` keeps its redirections.
-            let keep = name == b"exec";
-            if keep {
-                return self.exec_builtin(command, assignments, &arguments);
+            if name == b"exec" {
+                self.exec_builtin(command, assignments, &arguments)
+            } else {
+                self.with_redirections(command, assignments, special, |shell| {
+                    builtin.run(shell, &arguments)
+                })
             }
-            return self.with_redirections(command, assignments, special, |shell| {
-                builtin.run(shell, &arguments)
-            });
+        } else {
+            self.external(assignments, command, &arguments, last)
+        };
+        self.close_processes(fds);
+        result
+    }
+
+    /// Closes what process substitutions of a finished command left open.
+    pub(crate) fn close_processes(&mut self, from: usize) {
+        while self.process_fds.len() > from {
+            if let Some(fd) = self.process_fds.pop() {
+                let _ = process::close(fd);
+            }
         }
-        self.external(assignments, command, &arguments)
     }
 
     pub(crate) fn only_assignments(
@@ -62,7 +87,7 @@ impl Shell {
         for assignment in assignments {
             let value = self.assignment_value(assignment)?;
             if self.options.trace {
-                self.trace(&[[assignment.name.as_slice(), b"=", &value].concat()]);
+                self.trace_assignment(&assignment.name, &value);
             }
             self.assign(&assignment.name, value)?;
         }
@@ -101,7 +126,21 @@ impl Shell {
 
     pub(crate) fn trace(&mut self, words: &[Vec<u8>]) {
         let mut text = self.variables.get(b"PS4").unwrap_or(b"+ ").to_vec();
-        text.extend(words.join(&b' '));
+        for (number, word) in words.iter().enumerate() {
+            if number > 0 {
+                text.push(b' ');
+            }
+            text.extend(builtins::quote_if_needed(word));
+        }
+        text.push(b'\n');
+        let _ = process::write_all(2, &text);
+    }
+
+    fn trace_assignment(&mut self, name: &[u8], value: &[u8]) {
+        let mut text = self.variables.get(b"PS4").unwrap_or(b"+ ").to_vec();
+        text.extend_from_slice(name);
+        text.push(b'=');
+        text.extend(builtins::quote_if_needed(value));
         text.push(b'\n');
         let _ = process::write_all(2, &text);
     }
@@ -131,14 +170,12 @@ impl Shell {
         }
         let mut result = Ok(());
         for assignment in assignments {
-            result = self.assignment_value(assignment).and_then(|value| {
-                if scoped {
-                    self.variables.make_local(&assignment.name);
-                }
-                self.assign(&assignment.name, value)?;
-                self.variables.entry(&assignment.name).exported |= scoped;
-                Ok(())
-            });
+            result = if scoped {
+                self.scoped_assignment(assignment)
+            } else {
+                self.assignment_value(assignment)
+                    .and_then(|value| self.assign(&assignment.name, value))
+            };
             if result.is_err() {
                 break;
             }
@@ -167,7 +204,9 @@ impl Shell {
         let loops = std::mem::take(&mut self.loops);
         self.variables.push_scope();
         let result = self.command(body);
-        self.variables.pop_scope();
+        if let Some(options) = self.variables.pop_scope() {
+            self.options = *options;
+        }
         self.loops = loops;
         self.positional = outer;
         self.depth -= 1;
@@ -182,9 +221,10 @@ impl Shell {
     }
 
     pub(crate) fn find_builtin(&self, name: &[u8]) -> Option<builtins::Found> {
-        if let Some(function) = std::str::from_utf8(name)
-            .ok()
-            .and_then(|name| self.registered.get(name))
+        if !self.registered.is_empty()
+            && let Some(function) = std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| self.registered.get(name))
         {
             return Some(builtins::Found::Registered(*function));
         }
@@ -197,9 +237,7 @@ impl Shell {
         if let Some(builtin) = self.find_builtin(&name) {
             return builtin.run(self, arguments);
         }
-        let pid = self.fork(|shell| shell.exec_words(arguments))?;
-        self.status = self.wait_for(pid);
-        Ok(())
+        self.run_program(arguments)
     }
 
     pub(crate) fn exec_builtin(
@@ -220,22 +258,54 @@ impl Shell {
                 };
             }
         }
+        let mut at = 1;
+        let mut shown_name = None;
+        loop {
+            match arguments.get(at).map(Vec::as_slice) {
+                Some(b"-a") => {
+                    shown_name = arguments.get(at + 1).cloned();
+                    at += 2;
+                }
+                Some(b"--") => {
+                    at += 1;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        let words = arguments.get(at..).unwrap_or_default();
+        self.variables.push_scope();
+        let mut result = Ok(());
         for assignment in assignments {
-            let value = self.assignment_value(assignment)?;
-            self.assign(&assignment.name, value)?;
-            self.variables.entry(&assignment.name).exported = true;
+            result = self.scoped_assignment(assignment);
+            if result.is_err() {
+                break;
+            }
         }
         self.status = 0;
-        let words = arguments.get(1..).unwrap_or_default();
-        if words.is_empty() {
-            return Ok(());
+        if result.is_ok() && !words.is_empty() {
+            let status = self.exec_words(words, shown_name);
+            self.status = status;
+            if !self.options.interactive {
+                result = Err(Flow::Exit(status));
+            }
         }
-        let status = self.exec_words(words);
-        self.status = status;
-        if self.options.interactive {
-            Ok(())
-        } else {
-            Err(Flow::Exit(status))
+        self.variables.pop_scope();
+        result
+    }
+
+    /// An assignment that lasts as long as its command, which sees it.
+    pub(crate) fn scoped_assignment(
+        &mut self,
+        assignment: &crate::ast::Assignment,
+    ) -> Result<(), Flow> {
+        let value = self.assignment_value(assignment)?;
+        if self.options.trace {
+            self.trace_assignment(&assignment.name, &value);
         }
+        self.variables.make_local(&assignment.name);
+        self.assign(&assignment.name, value)?;
+        self.variables.entry(&assignment.name).exported = true;
+        Ok(())
     }
 }

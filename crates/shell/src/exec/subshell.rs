@@ -22,7 +22,7 @@ impl Shell {
                     let _ = process::dup2(null, 0);
                 }
             }
-            shell.run_to_exit(|shell| shell.and_or(&inner))
+            shell.run_to_exit(|shell| shell.last_and_or(&inner))
         })?;
         self.last_background = Some(pid);
         self.jobs.push((pid, None));
@@ -48,11 +48,17 @@ impl Shell {
             let pid = self.fork(|shell| {
                 if let Some(input) = input {
                     let _ = process::dup2(input, 0);
+                    let _ = process::close(input);
                 }
-                if let Some((_, output)) = ends {
+                if let Some((next, output)) = ends {
                     let _ = process::dup2(output, 1);
+                    let _ = process::close(output);
+                    let _ = process::close(next);
                 }
-                shell.run_to_exit(|shell| shell.command(command))
+                shell.run_to_exit(|shell| {
+                    shell.may_exec = true;
+                    shell.command(command)
+                })
             })?;
             pids.push(pid);
             if let Some(input) = input.take() {
@@ -95,6 +101,9 @@ impl Shell {
         self.options.interactive = false;
         self.options.monitor = false;
         self.jobs.clear();
+        self.capture = None;
+        self.may_exec = false;
+        self.shown_traps.clone_from(&self.traps);
         let caught: Vec<i32> = self
             .traps
             .iter()
@@ -124,10 +133,13 @@ impl Shell {
     pub(crate) fn exit_trap(&mut self) -> i32 {
         if let Some(action) = self.traps.remove(&0).filter(|action| !action.is_empty()) {
             let status = self.status;
-            match self.run_text(b"trap", &action) {
+            self.trap_status = Some(status);
+            let name = self.name.clone();
+            match self.run_text(&name, &action) {
                 Err(Flow::Exit(other)) => self.status = other,
                 _ => self.status = status,
             }
+            self.trap_status = None;
         }
         self.status
     }
@@ -152,13 +164,27 @@ impl Shell {
     pub(crate) fn tell_of_signal(&self, signal: i32, core: bool) {
         let text = match signal {
             libc_signal::INT | libc_signal::PIPE => return,
-            9 => "Killed",
-            15 => "Terminated",
-            11 => "Segmentation fault",
-            6 => "Aborted",
-            8 => "Floating point exception",
+            1 => "Hangup",
+            libc_signal::QUIT => "Quit",
             4 => "Illegal instruction",
+            5 => "Trace/breakpoint trap",
+            6 => "Aborted",
             7 => "Bus error",
+            8 => "Floating point exception",
+            9 => "Killed",
+            10 => "User defined signal 1",
+            11 => "Segmentation fault",
+            12 => "User defined signal 2",
+            14 => "Alarm clock",
+            15 => "Terminated",
+            16 => "Stack fault",
+            24 => "CPU time limit exceeded",
+            25 => "File size limit exceeded",
+            26 => "Virtual timer expired",
+            27 => "Profiling timer expired",
+            29 => "I/O possible",
+            30 => "Power failure",
+            31 => "Bad system call",
             _ => "Killed by a signal",
         };
         let core = if core { " (core dumped)" } else { "" };
@@ -171,7 +197,11 @@ impl Shell {
             match self.traps.get(&signal).cloned() {
                 Some(action) => {
                     let status = self.status;
-                    self.run_text(b"trap", &action)?;
+                    let outer = self.trap_status.replace(status);
+                    let name = self.name.clone();
+                    let result = self.run_text(&name, &action);
+                    self.trap_status = outer;
+                    result?;
                     self.status = status;
                 }
                 None if signal == libc_signal::INT && self.options.interactive => {
@@ -185,6 +215,42 @@ impl Shell {
 
     /// What a command substitution prints, without the line ends behind it.
     pub(crate) fn command_output(&mut self, list: &List) -> Result<Vec<u8>, Flow> {
+        if list.is_empty() {
+            self.substitution_status = Some(0);
+            return Ok(Vec::new());
+        }
+        let mut output = if self.is_unseen(list) {
+            self.captured(list)
+        } else {
+            self.forked_output(list)?
+        };
+        self.substitution_status = Some(self.status);
+        while output.last() == Some(&b'\n') {
+            output.pop();
+        }
+        Ok(output)
+    }
+
+    /// Runs commands that change nothing but what they print, in this process.
+    fn captured(&mut self, list: &List) -> Vec<u8> {
+        let outer = self.capture.replace(Vec::new());
+        let (subshell, interactive) = (self.is_subshell, self.options.interactive);
+        let (line, last) = (self.line, std::mem::take(&mut self.may_exec));
+        let tested = self.tested;
+        self.is_subshell = true;
+        self.options.interactive = false;
+        if let Err(Flow::Exit(status) | Flow::Abort(status)) = self.list(list) {
+            self.status = status;
+        }
+        (self.is_subshell, self.options.interactive) = (subshell, interactive);
+        (self.line, self.may_exec, self.tested) = (line, last, tested);
+        let mut output = std::mem::replace(&mut self.capture, outer).unwrap_or_default();
+        // A NUL cannot be in a variable.
+        output.retain(|byte| *byte != 0);
+        output
+    }
+
+    fn forked_output(&mut self, list: &List) -> Result<Vec<u8>, Flow> {
         let (read_end, write_end) = match process::pipe() {
             Ok(ends) => ends,
             Err(error) => {
@@ -193,7 +259,9 @@ impl Shell {
         };
         let pid = self.fork(|shell| {
             let _ = process::dup2(write_end, 1);
-            shell.run_to_exit(|shell| shell.list(list))
+            let _ = process::close(write_end);
+            let _ = process::close(read_end);
+            shell.run_to_exit(|shell| shell.last_list(list))
         })?;
         let _ = process::close(write_end);
         let mut output = Vec::new();
@@ -201,19 +269,44 @@ impl Shell {
         loop {
             match process::read(read_end, &mut buffer) {
                 Ok(0) => break,
-                // A NUL cannot be in a variable.
                 Ok(count) => output.extend(buffer.iter().take(count).filter(|byte| **byte != 0)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
         let _ = process::close(read_end);
-        let status = self.wait_for(pid);
-        self.substitution_status = Some(status);
-        self.status = status;
-        while output.last() == Some(&b'\n') {
-            output.pop();
-        }
+        self.status = self.wait_for(pid);
         Ok(output)
+    }
+
+    /// The path of a process substitution, which stays open until its command ends.
+    pub(crate) fn process_path(&mut self, read: bool, list: &List) -> Result<Vec<u8>, Flow> {
+        let ends = process::pipe().and_then(|(read_end, write_end)| {
+            let (ours, theirs) = if read {
+                (read_end, write_end)
+            } else {
+                (write_end, read_end)
+            };
+            // Programs inherit it, so it must lie where no script reaches, and stay open on exec.
+            let high = process::dup_above(ours, 60)?;
+            process::dup2(ours, high)?;
+            process::close(ours)?;
+            Ok((high, theirs))
+        });
+        let (ours, theirs) = match ends {
+            Ok(ends) => ends,
+            Err(error) => {
+                return Err(self.fail(&format!("cannot make a pipe: {}", strerror(&error))));
+            }
+        };
+        self.fork(|shell| {
+            let _ = process::dup2(theirs, i32::from(read));
+            let _ = process::close(theirs);
+            let _ = process::close(ours);
+            shell.run_to_exit(|shell| shell.last_list(list))
+        })?;
+        let _ = process::close(theirs);
+        self.process_fds.push(ours);
+        Ok(format!("/dev/fd/{ours}").into_bytes())
     }
 }

@@ -6,7 +6,7 @@ use crate::error::SyntaxError;
 use crate::lexer::{Token, is_name};
 use std::rc::Rc;
 
-impl Parser<'_> {
+impl Parser {
     pub(super) fn compound(
         &mut self,
         kind: &'static str,
@@ -149,6 +149,7 @@ impl Parser<'_> {
         let mut arms = Vec::new();
         loop {
             self.skip_newlines()?;
+            self.expand_behind_blank()?;
             if self.is_reserved(b"esac")? {
                 self.peeked = None;
                 return Ok(Command::Case { word, arms });

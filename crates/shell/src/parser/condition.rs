@@ -5,7 +5,7 @@ use crate::ast::Condition;
 use crate::error::SyntaxError;
 use crate::lexer::Token;
 
-impl Parser<'_> {
+impl Parser {
     pub(super) fn condition_or(&mut self) -> Result<Condition, SyntaxError> {
         let mut left = self.condition_and()?;
         while self.is_operator("||")? {

@@ -7,7 +7,7 @@ use crate::lexer::Token;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-impl Parser<'_> {
+impl Parser {
     pub(super) fn redirection(&mut self) -> Result<Option<Vec<Redirection>>, SyntaxError> {
         let mut fd = None;
         if let Token::Number(number) = self.peek()? {
@@ -23,6 +23,8 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         self.peeked = None;
+        self.peek()?;
+        let raw = self.token_start..self.at;
         let word = match self.next()? {
             Token::Word(word) => word,
             other => {
@@ -61,7 +63,7 @@ impl Parser<'_> {
             }
             _ => {
                 let text = Rc::new(OnceCell::new());
-                let (delimiter, quoted) = delimiter(&word);
+                let (delimiter, quoted) = delimiter(self.source.get(raw).unwrap_or_default());
                 let strip_tabs = operator == "<<-";
                 self.pending.push(Pending {
                     delimiter,
@@ -71,6 +73,36 @@ impl Parser<'_> {
                 });
                 one(Target::Here(text))
             }
+        }
+    }
+
+    /// A line of a here-document, and whether a line end stood behind it. `join`: a backslash at its end joins the next
+    /// line to it.
+    fn here_line(&mut self, join: bool, strip_tabs: bool) -> (Vec<u8>, bool) {
+        let mut line = Vec::new();
+        let mut first = true;
+        loop {
+            let rest = self.source.get(self.at..).unwrap_or_default();
+            let len = rest
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .unwrap_or(rest.len());
+            let mut piece = rest.get(..len).unwrap_or_default();
+            if strip_tabs && first {
+                let tabs = piece.iter().take_while(|byte| **byte == b'\t').count();
+                piece = piece.get(tabs..).unwrap_or_default();
+            }
+            first = false;
+            line.extend_from_slice(piece);
+            let ended = len < rest.len();
+            self.at += len + usize::from(ended);
+            self.line += u32::from(ended);
+            let backslashes = line.iter().rev().take_while(|byte| **byte == b'\\').count();
+            if join && ended && backslashes % 2 == 1 {
+                line.pop();
+                continue;
+            }
+            return (line, ended);
         }
     }
 
@@ -86,23 +118,14 @@ impl Parser<'_> {
             let started = self.line;
             let mut text = Vec::new();
             loop {
-                let rest = self.source.get(self.at..).unwrap_or_default();
-                if rest.is_empty() {
-                    return Err(self.unfinished("here-document without its end", started));
+                if self.at >= self.source.len() {
+                    if self.more {
+                        return Err(self.unfinished("here-document without its end", started));
+                    }
+                    // The end of the script ends it too, as in other shells.
+                    break;
                 }
-                let len = rest
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .unwrap_or(rest.len());
-                let mut line = rest.get(..len).unwrap_or_default();
-                if strip_tabs {
-                    let tabs = line.iter().take_while(|byte| **byte == b'\t').count();
-                    line = line.get(tabs..).unwrap_or_default();
-                }
-                let line = line.to_vec();
-                let ended = len < rest.len();
-                self.at += len + usize::from(ended);
-                self.line += u32::from(ended);
+                let (line, ended) = self.here_line(!quoted, strip_tabs);
                 if line == delimiter {
                     break;
                 }
@@ -134,26 +157,32 @@ fn is_static(word: &Word) -> bool {
         Some(Part::Parameter(_) | Part::Command(_) | Part::Arithmetic(_))
     )
 }
-/// A here-document's delimiter, and whether any of it is quoted.
-fn delimiter(word: &Word) -> (Vec<u8>, bool) {
+/// A here-document's delimiter out of what is written there, and whether any of it is quoted.
+fn delimiter(raw: &[u8]) -> (Vec<u8>, bool) {
     let mut text = Vec::new();
     let mut quoted = false;
-    for part in &word.0 {
-        match part {
-            Part::Text(part) => text.extend_from_slice(part),
-            Part::Quoted(part) => {
-                quoted = true;
-                text.extend_from_slice(part);
-            }
-            Part::Double(parts) => {
-                quoted = true;
-                for part in parts {
-                    if let Part::Text(part) | Part::Quoted(part) = part {
-                        text.extend_from_slice(part);
+    let mut quote = None;
+    let mut bytes = raw.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if quote != Some(b'\'') => match bytes.next() {
+                Some(b'\n') => {}
+                Some(next) => {
+                    if quote.is_some() && !matches!(next, b'"' | b'\\' | b'$' | b'`') {
+                        text.push(b'\\');
                     }
+                    text.push(next);
+                    quoted = true;
                 }
+                None => text.push(b'\\'),
+            },
+            b'\'' | b'"' if quote.is_none() => {
+                quoted = true;
+                quote = Some(byte);
             }
-            _ => {}
+            byte if quote == Some(byte) => quote = None,
+            b'$' if quote.is_none() && bytes.peek() == Some(&b'\'') => {}
+            byte => text.push(byte),
         }
     }
     (text, quoted)
