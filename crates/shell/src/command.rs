@@ -2,7 +2,7 @@
 
 use crate::exec::{Flow, Shell, strerror};
 use crate::parser::Parser;
-use crate::{AppletFn, builtins};
+use crate::{AppletFn, RegexFn, builtins};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -13,11 +13,18 @@ const USAGE: &str =
 
 /// Runs the shell with the environment that it was started in; `applets` finds the host's programs. Returns the
 /// status to exit with.
-pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn>>) -> i32 {
+pub fn main(
+    arguments: &[OsString],
+    applets: Option<fn(&[u8]) -> Option<AppletFn>>,
+    regex: Option<RegexFn>,
+) -> i32 {
     let mut shell = Shell::new();
+    shell.regex = regex;
     shell.applets = applets;
     shell.import_environment(std::env::vars_os());
     set_folder(&mut shell);
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    shell.set_var(b"PPID", parent.to_string().as_bytes());
     let name = arguments.first().map_or(&b"sh"[..], |name| name.as_bytes());
     shell.name = name.to_vec();
     let login = name.starts_with(b"-");
@@ -158,7 +165,7 @@ fn start(shell: &mut Shell, words: &[Vec<u8>], mut login: bool) -> Result<Start,
 
 fn profile(shell: &mut Shell, path: &[u8]) {
     if let Ok(text) = std::fs::read(OsStr::from_bytes(path))
-        && let Err(Flow::Exit(status)) = shell.run_text(path, &text)
+        && let Err(Flow::Exit(status) | Flow::Abort(status)) = shell.run_text(path, &text)
         && !shell.options.interactive
     {
         shell.exited = Some(status);

@@ -27,9 +27,9 @@ pub(crate) enum Flow {
     Continue(u32),
     /// `return n`
     Return(i32),
-    /// `exit n`, and errors that end a script
+    /// `exit n`
     Exit(i32),
-    /// An error that ends a command of an interactive shell
+    /// An error that ends a script, or a command of an interactive shell
     Abort(i32),
 }
 
@@ -156,11 +156,7 @@ impl Shell {
     pub(crate) fn fail(&mut self, what: &str) -> Flow {
         self.warn(what);
         self.status = 2;
-        if self.options.interactive {
-            Flow::Abort(2)
-        } else {
-            Flow::Exit(2)
-        }
+        Flow::Abort(2)
     }
 
     pub(crate) fn assign(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), Flow> {
@@ -291,11 +287,7 @@ impl Shell {
                 Err(error) => {
                     let _ = process::write_all(2, format!("{error}\n").as_bytes());
                     self.status = 2;
-                    result = Err(if self.options.interactive {
-                        Flow::Abort(2)
-                    } else {
-                        Flow::Exit(2)
-                    });
+                    result = Err(Flow::Abort(2));
                 }
             }
             if result.is_err() {

@@ -419,10 +419,6 @@ impl Shell {
                     }
                     match operation {
                         Operation::Length => fields.emit(b"0", quoted),
-                        Operation::Replace(..) => {
-                            let value = self.transform(Vec::new(), operation)?;
-                            fields.emit(&value, quoted);
-                        }
                         _ => fields.started |= quoted,
                     }
                     return Ok(());

@@ -254,9 +254,13 @@ impl Parser {
         if text.is_empty() {
             return parts.is_empty();
         }
-        let equals = text.iter().position(|byte| *byte == b'=');
-        parts.is_empty()
-            && equals.is_some_and(|at| is_name(text.get(..at).unwrap_or_default()))
+        let first = match parts.first() {
+            Some(Part::Text(first)) => first.as_slice(),
+            Some(_) => return false,
+            None => text,
+        };
+        let equals = first.iter().position(|byte| *byte == b'=');
+        equals.is_some_and(|at| is_name(first.get(..at).unwrap_or_default()))
             && matches!(text.last(), Some(b'=' | b':'))
     }
 
@@ -350,7 +354,12 @@ impl Parser {
         }
         let text = self.source.get(start..self.at).unwrap_or_default().to_vec();
         self.at += 1;
-        Ok(crate::escape::unescape(&text, crate::escape::Style::DollarQuote).bytes)
+        let mut bytes = crate::escape::unescape(&text, crate::escape::Style::DollarQuote).bytes;
+        // No word can hold a NUL: it ends the text.
+        if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+            bytes.truncate(end);
+        }
+        Ok(bytes)
     }
 
     fn dollar(
@@ -381,6 +390,7 @@ impl Parser {
             }
             (Some(b'{'), _) => {
                 self.at += 2;
+                self.unfold(0);
                 Part::Parameter(Box::new(self.braced(quoted)?))
             }
             (Some(byte), _) if is_name_start(byte) => {
@@ -410,14 +420,17 @@ impl Parser {
     }
 
     fn name(&mut self) -> Vec<u8> {
-        let rest = self.source.get(self.at..).unwrap_or_default();
-        let name: Vec<u8> = rest
-            .iter()
-            .copied()
-            .take_while(|byte| is_name_byte(*byte))
-            .collect();
-        self.at += name.len();
-        name
+        let mut name = Vec::new();
+        loop {
+            match self.byte() {
+                Some(byte) if is_name_byte(byte) => {
+                    name.push(byte);
+                    self.at += 1;
+                }
+                Some(b'\\') if self.byte_at(1) == Some(b'\n') => self.unfold(0),
+                _ => return name,
+            }
+        }
     }
 
     /// Whether `$((` here opens arithmetic, and not a subshell in a command substitution: its parentheses close
@@ -436,6 +449,16 @@ impl Parser {
                 }
                 b')' => open -= 1,
                 b'\\' => at += 1,
+                b'`' => {
+                    let rest = self.source.get(at + 1..).unwrap_or_default();
+                    let mut escaped = false;
+                    let end = rest.iter().position(|byte| {
+                        let over = *byte == b'`' && !escaped;
+                        escaped = *byte == b'\\' && !escaped;
+                        over
+                    });
+                    at += end.map_or(0, |end| end + 1);
+                }
                 _ => {}
             }
             at += 1;
@@ -450,15 +473,21 @@ impl Parser {
         if self.byte() == Some(b'#') {
             self.unfold(1);
         }
-        if self.byte() == Some(b'#')
-            && !matches!(
-                self.byte_at(1),
-                Some(b'}' | b'-' | b'=' | b'?' | b'+' | b'%' | b':')
-            )
-        {
-            length = self.byte_at(1) != Some(b'#') || self.byte_at(2) == Some(b'}');
+        if self.byte() == Some(b'#') {
+            // `${#c}` is the length of any parameter c; other operators behind `#` are about `$#` itself.
+            length = match self.byte_at(1) {
+                Some(b'}' | b':') | None => false,
+                Some(b'-' | b'=' | b'?' | b'+' | b'%' | b'#') => {
+                    self.byte_at(2) == Some(b'}')
+                        && self.byte_at(1) != Some(b'=')
+                        && self.byte_at(1) != Some(b'+')
+                        && self.byte_at(1) != Some(b'%')
+                }
+                _ => true,
+            };
             if length {
                 self.at += 1;
+                self.unfold(0);
             }
         }
         let name = match self.byte() {
@@ -479,6 +508,7 @@ impl Parser {
             }
             _ => return Err(self.bad_substitution()),
         };
+        self.unfold(0);
         let operation = if length {
             Operation::Length
         } else {
@@ -528,6 +558,9 @@ impl Parser {
             }
             b':' => {
                 self.at += 1;
+                if self.byte() == Some(b'}') {
+                    return Err(self.bad_substitution());
+                }
                 let offset = self.word(Until::ColonOrBrace, true)?;
                 let length = if self.byte() == Some(b':') {
                     self.at += 1;
@@ -548,7 +581,13 @@ impl Parser {
                 if place != Place::First {
                     self.at += 1;
                 }
-                let pattern = self.word(Until::SlashOrBrace, false)?;
+                // A slash right at the beginning is the pattern's.
+                let slash = self.byte() == Some(b'/') && place != Place::First;
+                self.at += usize::from(slash);
+                let mut pattern = self.word(Until::SlashOrBrace, false)?;
+                if slash {
+                    pattern.0.insert(0, Part::Quoted(b"/".to_vec()));
+                }
                 let text = if self.byte() == Some(b'/') {
                     self.at += 1;
                     self.word(Until::Brace, false)?

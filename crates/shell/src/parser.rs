@@ -240,6 +240,8 @@ impl Parser {
         let mut list = Vec::new();
         loop {
             self.skip_newlines()?;
+            // An alias may stand for a reserved word.
+            self.expand_aliases()?;
             let over = match self.peek()? {
                 Token::End => true,
                 Token::Operator(operator) => {
@@ -379,7 +381,8 @@ impl Parser {
                 return Ok(());
             };
             let left = self.source.len() - self.at.min(self.source.len());
-            self.expanding.retain(|(_, until)| left > *until);
+            let from_token = self.source.len() - self.token_start.min(self.source.len());
+            self.expanding.retain(|(_, until)| from_token > *until);
             if self.expanding.iter().any(|(known, _)| known == name) {
                 return Ok(());
             }

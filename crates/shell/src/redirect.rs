@@ -188,11 +188,16 @@ impl Shell {
             Some(number) if number >= 10 && process::is_closed_on_exec(number) => {
                 Err("Bad file descriptor".to_owned())
             }
-            Some(number) => process::dup2(number, to).map_err(|error| strerror(&error)),
+            Some(number) => process::dup2(number, to)
+                .map_err(|error| format!("dup2({number},{to}): {}", strerror(&error))),
             None => Err("bad file descriptor".to_owned()),
         };
         result.map_err(|what| {
-            self.warn(&format!("{}: {what}", String::from_utf8_lossy(from)));
+            if what.starts_with("dup2") {
+                self.warn(&what);
+            } else {
+                self.warn(&format!("{}: {what}", String::from_utf8_lossy(from)));
+            }
             RedirectError::Failed
         })
     }

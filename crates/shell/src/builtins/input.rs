@@ -192,7 +192,7 @@ fn split(line: &Line, separators: &[u8], most: usize) -> Vec<Vec<u8>> {
             let mut behind = rest.get(len..).unwrap_or_default();
             skip_white(&mut behind);
             if let Some((first, more)) = behind.split_first()
-                && !is_white(first)
+                && is_separator(first)
             {
                 behind = more;
                 skip_white(&mut behind);
@@ -230,6 +230,7 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
         _ => shell.positional.clone(),
     };
     let silent = options.first() == Some(&b':');
+    let quiet = shell.variables.get(b"OPTERR") == Some(b"0");
     let mut index = shell
         .variables
         .get(b"OPTIND")
@@ -262,7 +263,7 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
     if place.is_none() {
         if silent {
             argument = Some(vec![letter]);
-        } else {
+        } else if !quiet {
             // As getopt(3) says it, without the place in the script, which is not to blame.
             tell(&format!("Illegal option -{}", char::from(letter)));
         }
@@ -278,7 +279,9 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
             value = b":".to_vec();
             argument = Some(vec![letter]);
         } else {
-            tell(&format!("No arg for -{} option", char::from(letter)));
+            if !quiet {
+                tell(&format!("No arg for -{} option", char::from(letter)));
+            }
             value = b"?".to_vec();
         }
         at = word.len();

@@ -67,7 +67,12 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         let mut status = 0;
         while let Some((pid, _)) = shell.jobs.first().copied() {
             let which = if any { None } else { Some(pid) };
-            match wait_one(shell, which)? {
+            let waited = wait_one(shell, which)?;
+            if let Some(signal) = trapped(shell) {
+                shell.run_traps()?;
+                return Ok(128 + signal);
+            }
+            match waited {
                 Some(code) if any => {
                     status = code;
                     break;
@@ -87,6 +92,11 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         };
     }
     Ok(status)
+}
+
+/// A signal that came and has a trap.
+fn trapped(shell: &Shell) -> Option<i32> {
+    (1..64).find(|signal| process::is_pending(*signal) && shell.traps.contains_key(signal))
 }
 
 /// Waits for one job, or whichever ends first. `None`: it is no child of this shell.

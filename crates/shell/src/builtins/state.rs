@@ -665,13 +665,19 @@ pub(super) fn unset(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
     while let Some(word) = arguments.get(at).filter(|word| word.starts_with(b"-")) {
         at += 1;
         match word.as_slice() {
-            b"-f" => functions = true,
-            b"-v" => functions = false,
             b"--" => break,
             b"-" => return Err(shell.fail("unset: -: bad variable name")),
-            other => {
-                let letter = other.get(1).copied().map_or('?', char::from);
-                return Err(shell.fail(&format!("unset: illegal option -{letter}")));
+            letters => {
+                for letter in letters.iter().skip(1) {
+                    match letter {
+                        b'f' => functions = true,
+                        b'v' => functions = false,
+                        other => {
+                            let what = format!("unset: illegal option -{}", char::from(*other));
+                            return Err(shell.fail(&what));
+                        }
+                    }
+                }
             }
         }
     }

@@ -25,6 +25,7 @@ impl Shell {
             // This process has nothing to do behind it, so it can be the subshell.
             Command::Subshell(list) if last => {
                 self.become_subshell();
+                self.shown_traps.clear();
                 self.last_list(list)
             }
             command => self.compound(command),
@@ -39,7 +40,10 @@ impl Shell {
             Command::Simple { .. } => Ok(()),
             Command::Group(list) => self.list(list),
             Command::Subshell(list) => {
-                let pid = self.fork(|shell| shell.run_to_exit(|shell| shell.last_list(list)))?;
+                let pid = self.fork(|shell| {
+                    shell.shown_traps.clear();
+                    shell.run_to_exit(|shell| shell.last_list(list))
+                })?;
                 self.status = self.wait_for(pid);
                 Ok(())
             }
@@ -121,7 +125,7 @@ impl Shell {
             }
             Command::Case { word, arms } => {
                 let text = self.string(word)?;
-                self.status = 0;
+                let mut ran = false;
                 let mut falling = false;
                 for arm in arms {
                     let mut met = falling;
@@ -133,11 +137,15 @@ impl Shell {
                     }
                     if met {
                         self.list(&arm.body)?;
+                        ran |= !arm.body.is_empty();
                         if !arm.falls_through {
-                            return Ok(());
+                            break;
                         }
                         falling = true;
                     }
+                }
+                if !ran {
+                    self.status = 0;
                 }
                 Ok(())
             }

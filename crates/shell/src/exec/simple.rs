@@ -274,9 +274,14 @@ impl Shell {
             }
         }
         let words = arguments.get(at..).unwrap_or_default();
+        let lasting = words.is_empty();
         self.variables.push_scope();
         let mut result = Ok(());
-        for assignment in assignments {
+        for assignment in assignments.iter().filter(|_| lasting) {
+            let value = self.assignment_value(assignment)?;
+            self.assign(&assignment.name, value)?;
+        }
+        for assignment in assignments.iter().filter(|_| !lasting) {
             result = self.scoped_assignment(assignment);
             if result.is_err() {
                 break;

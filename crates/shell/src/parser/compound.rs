@@ -149,7 +149,6 @@ impl Parser {
         let mut arms = Vec::new();
         loop {
             self.skip_newlines()?;
-            self.expand_behind_blank()?;
             if self.is_reserved(b"esac")? {
                 self.peeked = None;
                 return Ok(Command::Case { word, arms });
