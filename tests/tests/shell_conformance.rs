@@ -11,7 +11,7 @@ use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -36,16 +36,12 @@ fn normal_line(line: &str) -> String {
         return line.to_owned();
     }
     let mut placed = who == "hush" || rest.contains("write error");
-    loop {
-        let Some((word, behind)) = rest.split_once(": ") else {
-            break;
-        };
+    while let Some((word, behind)) = rest.split_once(": ") {
         if let Some(number) = word.strip_prefix("line ")
             && number.bytes().all(|byte| byte.is_ascii_digit())
         {
             placed = true;
-        } else if !BUILTINS.contains(&word)
-            && !(word.ends_with(".sh") && behind.starts_with("line"))
+        } else if !(BUILTINS.contains(&word) || word.ends_with(".sh") && behind.starts_with("line"))
         {
             break;
         }

@@ -213,10 +213,10 @@ impl Shell {
                             None => Err("=~: regular expressions are not built in".to_owned()),
                             Some(matches) => matches(&expression, &text),
                         }
-                        .or_else(|what| {
+                        .map_err(|what| {
                             self.warn(&format!("[[: {what}"));
                             self.status = 2;
-                            Err(Flow::Break(0))
+                            Flow::Break(0)
                         })?
                     }
                     _ => {
