@@ -2,12 +2,12 @@
 
 pub mod archive;
 pub mod commit;
-#[cfg(test)]
-mod commit_tests;
 pub mod database;
 pub mod dependency;
 pub mod encoding;
+pub mod history;
 pub mod index;
+pub mod journal;
 pub mod keys;
 pub mod package;
 pub mod record;

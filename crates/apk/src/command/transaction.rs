@@ -432,6 +432,7 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
         overwrite: given.has("force-overwrite") || given.has("force"),
         purge: given.has("purge"),
         allow_untrusted: given.has("allow-untrusted"),
+        ..Policy::default()
     };
     let quiet = given.has("quiet");
     let root = session.root.clone();
@@ -457,6 +458,7 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
                 }
             }
             Event::Warning(text) => warn(&text),
+            Event::Recovery(text) => say(&text),
         },
     }
     .run(&mut session.database, changes, world)

@@ -226,8 +226,12 @@ impl FileSystem for Root {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Meta> {
-        let (folder, name) = self.parent(path)?;
-        let stat = fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = if path.as_os_str().is_empty() {
+            fs::fstat(&self.fd)?
+        } else {
+            let (folder, name) = self.parent(path)?;
+            fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?
+        };
         let kind = match fs::FileType::from_raw_mode(stat.st_mode) {
             fs::FileType::RegularFile => Kind::File,
             fs::FileType::Directory => Kind::Folder,
