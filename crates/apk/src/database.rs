@@ -293,7 +293,8 @@ impl Database {
 /// Writes a file beside its place, and moves it there.
 pub(crate) fn replace(fs: &dyn FileSystem, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    // Not `.new`, which a transaction's plan may speak of.
+    temporary.push(".write");
     let temporary = Path::new(&temporary);
     let write = || {
         crate::journal::write_file(fs, temporary, bytes, true)?;

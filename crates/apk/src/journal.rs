@@ -57,9 +57,12 @@ pub enum Action {
     Drop,
     /// The same, unless the user has changed it.
     DropUnchanged,
+    /// Nothing: it went with a folder, and is to be kept.
+    Within,
 }
 
-const ACTIONS: [(Action, &str); 5] = [
+const ACTIONS: [(Action, &str); 6] = [
+    (Action::Within, "within"),
     (Action::Put, "put"),
     (Action::PutOver, "over"),
     (Action::Configure, "config"),
@@ -316,6 +319,8 @@ pub(crate) fn one_line(text: &str) -> String {
 pub struct Progress {
     /// The scripts that ran to their end, and their statuses.
     pub scripts: HashMap<String, i32>,
+    /// The same, with those of earlier starts of the machine.
+    pub ever: HashMap<String, i32>,
 }
 
 impl Progress {
@@ -335,10 +340,12 @@ impl Progress {
             let mut words = text.split(' ');
             if let (Some("script"), Some(key), Some(status), Some(tag)) =
                 (words.next(), words.next(), words.next(), words.next())
-                && tag == short_digest(boot.as_bytes())
                 && let Ok(status) = status.parse()
             {
-                progress.scripts.insert(key.to_owned(), status);
+                progress.ever.insert(key.to_owned(), status);
+                if tag == short_digest(boot.as_bytes()) {
+                    progress.scripts.insert(key.to_owned(), status);
+                }
             }
         }
         progress
@@ -410,7 +417,7 @@ impl<'a> Log<'a> {
         rename().map_err(io_at(PLANNED))
     }
 
-    /// A script ran to its end. Not flushed, nor is what it did.
+    /// A script ran to its end. Not flushed, nor is what it did; but that it failed is.
     pub fn script(&self, key: &str, status: i32) {
         let Some(boot) = &self.boot else {
             return;
@@ -418,7 +425,7 @@ impl<'a> Log<'a> {
         let text = format!("script {key} {status} {}", short_digest(boot.as_bytes()));
         let line = format!("{text} {}\n", short_digest(text.as_bytes()));
         // Without the note it would run again, which scripts must bear.
-        let _ = append(self.fs, Path::new(PLANNED), line.as_bytes(), false);
+        let _ = append(self.fs, Path::new(PLANNED), line.as_bytes(), status != 0);
     }
 
     /// Gives the journal another name, and flushes that.

@@ -2,11 +2,15 @@
 
 use super::place::Places;
 use super::scripts::Turn;
-use super::{Commit, CommitError, Event, change_in_words, io_error};
+use super::{Commit, CommitError, Event, change_in_words, io_error, remove_tree};
 use crate::database::{Database, Installed};
-use crate::journal::{DONE, Journal, Log, Operation, PLANNED, Progress, UNDOING};
+use crate::journal::{DONE, Journal, Log, Operation, PLANNED, Part, Progress, UNDOING};
 use crate::package::Script;
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use sys::fs::Kind;
 
 impl Commit<'_> {
     /// Scripts, renames, triggers, and the database by rename. Returns the packages whose scripts failed.
@@ -76,7 +80,12 @@ impl Commit<'_> {
     }
 
     /// Everything back to where it was, and the journal away.
-    pub(super) fn undo(&mut self, journal: &Journal, log: &Log<'_>) -> Result<(), CommitError> {
+    pub(super) fn undo(
+        &mut self,
+        journal: &Journal,
+        new: &Database,
+        log: &Log<'_>,
+    ) -> Result<(), CommitError> {
         // Without the mark the next run would finish it: right, too.
         let _ = log
             .turn(PLANNED, UNDOING)
@@ -92,6 +101,11 @@ impl Commit<'_> {
                 places
                     .back(operation)
                     .map_err(io_error("undo", &operation.path))?;
+            }
+        }
+        for part in &journal.parts {
+            if let Some(package) = part.new.as_ref().and_then(|name| new.get(name)) {
+                self.unmerge(part, package)?;
             }
         }
         for operation in journal
@@ -110,6 +124,37 @@ impl Commit<'_> {
             }
         }
         log.remove()?;
+        Ok(())
+    }
+
+    /// Where a script made a folder before its package's one was put there, the package's files went in one by one. None
+    /// of them was there before, nor was the folder.
+    fn unmerge(&mut self, part: &Part, package: &Installed) -> Result<(), CommitError> {
+        let tops: Vec<&Path> = part
+            .operations
+            .iter()
+            .filter(|operation| operation.inode != 0 && operation.hash.is_none())
+            .map(|operation| operation.path.as_path())
+            .filter(|path| {
+                self.fs
+                    .metadata(path)
+                    .is_ok_and(|meta| meta.kind == Kind::Folder)
+            })
+            .collect();
+        if tops.is_empty() {
+            return Ok(());
+        }
+        let below = |path: &Path| tops.iter().any(|top| path.starts_with(top));
+        for (path, _) in package.paths().filter(|(path, _)| below(path)) {
+            remove_tree(self.fs, &path).map_err(io_error("undo", &path))?;
+        }
+        for folder in package.folders.iter().rev() {
+            let folder = Path::new(OsStr::from_bytes(&folder.path));
+            if below(folder) {
+                // What the script put there stays.
+                let _ = self.fs.remove_folder(folder);
+            }
+        }
         Ok(())
     }
 }

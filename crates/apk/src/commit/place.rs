@@ -91,6 +91,7 @@ impl Places<'_> {
             Action::Put | Action::PutOver => self.put(operation, path, &staged),
             Action::Configure => self.configure(operation, path, &staged),
             Action::Drop | Action::DropUnchanged => self.drop(operation, path, &staged),
+            Action::Within => Ok(()),
         }
     }
 
@@ -196,6 +197,7 @@ impl Places<'_> {
         let (path, staged) = (operation.path.as_path(), operation.staged_path());
         self.settle(&staged, path)?;
         match operation.action {
+            Action::Within => Ok(()),
             Action::Drop | Action::DropUnchanged => {
                 if look(self.fs, &staged)?.is_none() {
                     return Ok(());
@@ -231,6 +233,9 @@ impl Places<'_> {
 
     /// What waits under the staged name goes.
     pub fn clear(&self, operation: &Operation) -> io::Result<()> {
+        if operation.action == Action::Within {
+            return Ok(());
+        }
         remove_tree(self.fs, &operation.staged_path())
     }
 }

@@ -41,7 +41,7 @@ impl Commit<'_> {
             log.plan()?;
             Ok((journal, new))
         });
-        let (journal, mut new) = match ready {
+        let (journal, new) = match ready {
             Ok(ready) => ready,
             Err(error) => {
                 self.forget_staged(&log, &made);
@@ -49,7 +49,7 @@ impl Commit<'_> {
             }
         };
         let progress = Progress::default();
-        let failed = self.complete(&journal, database, &mut new, &log, &progress, false)?;
+        let failed = self.complete(&journal, database, &new, &log, &progress, false)?;
         let old = std::mem::replace(database, new);
         self.tidy(&journal, Some(&old), database, &failed, &log, false);
         Ok(failed.len())
@@ -61,7 +61,7 @@ impl Commit<'_> {
         &mut self,
         journal: &Journal,
         old: &Database,
-        new: &mut Database,
+        new: &Database,
         log: &Log<'_>,
         progress: &Progress,
         again: bool,
@@ -75,7 +75,7 @@ impl Commit<'_> {
                 }
                 Ok(failed)
             });
-        done.map_err(|why| match self.undo(journal, log) {
+        done.map_err(|why| match self.undo(journal, new, log) {
             Ok(()) => why,
             Err(undo) => CommitError::Stuck {
                 why: Box::new(why),
@@ -103,6 +103,17 @@ impl Commit<'_> {
         for path in made.iter().rev() {
             clean &= remove_tree(self.fs, path).is_ok();
         }
+        if log.is_kept() {
+            // What goes must be gone before the mark of it.
+            let mut flushed = BTreeSet::new();
+            for folder in made.iter().filter_map(|path| path.parent()) {
+                if let Ok(meta) = self.fs.metadata(folder)
+                    && flushed.insert(meta.device)
+                {
+                    clean &= self.fs.sync(folder).is_ok();
+                }
+            }
+        }
         // What could not be removed is removed by the next run, which the journal tells of it.
         if clean {
             let _ = log.remove();
@@ -118,9 +129,7 @@ impl Commit<'_> {
         made: &mut Vec<PathBuf>,
     ) -> Result<(Journal, Database), CommitError> {
         let logged = self.policy.journal.clone().unwrap_or_default();
-        if steps.iter().any(|step| step.new.is_some()) {
-            log.begin(&logged.command)?;
-        }
+        log.begin(&logged.command)?;
         let leaving: HashSet<usize> = steps
             .iter()
             .filter_map(|step| step.old.as_ref())
@@ -194,11 +203,12 @@ impl Plan<'_> {
         keep: bool,
         world: Vec<Dependency>,
     ) -> Database {
-        let over: Vec<PathBuf> = parts
+        // Folders that files are put over, and where they wait.
+        let over: Vec<(PathBuf, PathBuf)> = parts
             .iter()
             .flat_map(|part| &part.operations)
             .filter(|operation| operation.action == Action::PutOver)
-            .map(|operation| operation.path.clone())
+            .map(|operation| (operation.path.clone(), operation.staged_path()))
             .collect();
         // Where each old file goes when it is kept.
         let mut kept: HashMap<PathBuf, String> = HashMap::new();
@@ -219,7 +229,18 @@ impl Plan<'_> {
                     kept.extend(place.map(|place| (real, place)));
                     continue;
                 }
-                if over.iter().any(|folder| real.starts_with(folder)) {
+                let folder = over.iter().find(|(folder, _)| real.starts_with(folder));
+                if let Some((folder, waits)) = folder {
+                    let inside = real.strip_prefix(folder).map(|rest| waits.join(rest));
+                    list.extend(inside.ok().map(|path| Operation {
+                        action: Action::Within,
+                        staged: "-".to_owned(),
+                        path,
+                        inode: 0,
+                        hash: None,
+                        known: None,
+                        keep: place,
+                    }));
                     continue;
                 }
                 let careful = is_protected(&path) && !purge && file.hash.is_some();

@@ -67,7 +67,8 @@ pub fn recover(commit: &mut Commit<'_>) -> Result<Option<Recovered>, CommitError
             journal.command
         )));
         if file == UNDOING {
-            commit.undo(&journal, &log)?;
+            let (_, new) = commit.databases(&journal, false)?;
+            commit.undo(&journal, &new, &log)?;
             return Ok(Some(Recovered::Undone));
         }
         return commit.go_on(&journal, &log, &progress, file == DONE);
@@ -90,14 +91,14 @@ impl Commit<'_> {
         progress: &Progress,
         done: bool,
     ) -> Result<Option<Recovered>, CommitError> {
-        let (old, mut new) = self.databases(journal)?;
+        let (old, mut new) = self.databases(journal, done)?;
         let mut failed: Vec<String> = Vec::new();
         if done {
             // The scripts ran; those that failed are known by their notes.
             failed.extend(failed_before(journal, progress));
         } else {
             let old = old.clone().unwrap_or_default();
-            match self.complete(journal, &old, &mut new, log, progress, true) {
+            match self.complete(journal, &old, &new, log, progress, true) {
                 Ok(names) => failed = names,
                 Err(error @ CommitError::Stuck { .. }) => return Err(error),
                 Err(error) => {
@@ -114,6 +115,7 @@ impl Commit<'_> {
     fn databases(
         &self,
         journal: &Journal,
+        done: bool,
     ) -> Result<(Option<Database>, Database), CommitError> {
         let places = Places {
             fs: self.fs,
@@ -124,9 +126,11 @@ impl Commit<'_> {
         let mut there = true;
         for operation in &journal.database {
             let staged = operation.staged_path();
-            let is_new = places
-                .is_done(operation)
-                .map_err(super::io_error("database", &operation.path))?;
+            // Behind the end the new one may have been written again, with the marks of scripts that failed.
+            let is_new = done
+                || places
+                    .is_done(operation)
+                    .map_err(super::io_error("database", &operation.path))?;
             for (before, after) in [
                 (&mut old.installed, &mut new.installed),
                 (&mut old.scripts, &mut new.scripts),
@@ -172,6 +176,7 @@ impl Commit<'_> {
             .collect();
         folders.extend(named);
         folders.insert(PathBuf::new());
+        let mut flush = std::collections::BTreeMap::new();
         for folder in folders {
             // One that is not there any more has nothing staged in it.
             for name in self.fs.list(&folder).unwrap_or_default() {
@@ -179,6 +184,9 @@ impl Commit<'_> {
                     let path = folder.join(name);
                     remove_tree(self.fs, &path).map_err(super::io_error("undo", &path))?;
                 }
+            }
+            if let Ok(meta) = self.fs.metadata(&folder) {
+                flush.insert(meta.device, folder);
             }
         }
         let files = database::Places::default();
@@ -196,6 +204,12 @@ impl Commit<'_> {
         }
         remove_tree(self.fs, Path::new(WRITING))
             .map_err(super::io_error("undo", Path::new(WRITING)))?;
+        // What goes must be gone before the mark of it.
+        for folder in flush.values() {
+            self.fs
+                .sync(folder)
+                .map_err(super::io_error("flush", folder))?;
+        }
         self.fs
             .unlink(Path::new(STAGING))
             .and_then(|()| self.fs.sync_folder(Path::new(FOLDER)))
@@ -206,7 +220,7 @@ impl Commit<'_> {
 /// The packages whose scripts ended with an error before the run was killed.
 fn failed_before(journal: &Journal, progress: &Progress) -> Vec<String> {
     progress
-        .scripts
+        .ever
         .iter()
         .filter(|(_, status)| **status != 0)
         .filter_map(|(key, _)| match key.strip_prefix("trigger:") {
@@ -222,8 +236,10 @@ fn failed_before(journal: &Journal, progress: &Progress) -> Vec<String> {
 impl Places<'_> {
     /// Whether the new thing of a plain operation is in its place.
     fn is_done(&self, operation: &journal::Operation) -> io::Result<bool> {
-        let staged = look(self.fs, &operation.staged_path())?;
+        let Some(staged) = look(self.fs, &operation.staged_path())? else {
+            return Ok(true);
+        };
         Ok(look(self.fs, &operation.path)?
-            .is_some_and(|here| self.is_new(operation, &operation.path, &here, staged.as_ref())))
+            .is_some_and(|here| self.is_new(operation, &operation.path, &here, Some(&staged))))
     }
 }

@@ -1,9 +1,9 @@
 //! What is left to do when all is in its place: old files are kept for `undo` or dropped, and the journal goes.
 
 use super::place::Places;
-use super::{Commit, Event, kept, look, remove_tree};
+use super::{Commit, Event, digest_of, kept, look, remove_tree};
 use crate::database::{self, Database};
-use crate::journal::{Journal, Log, Operation};
+use crate::journal::{Action, FOLDER, Journal, Log, Operation};
 use std::io;
 use std::path::Path;
 use sys::fs::{Attributes, FileSystem, Kind};
@@ -43,8 +43,17 @@ impl Commit<'_> {
             }
         }
         for folder in &journal.folders {
-            // One that is not empty stays.
-            let _ = self.fs.remove_folder(folder);
+            use io::ErrorKind as K;
+            match self.fs.remove_folder(folder) {
+                Ok(()) => {}
+                // One that is not empty stays, and one on which something is mounted, or that is a link.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        K::DirectoryNotEmpty | K::ResourceBusy | K::NotFound | K::NotADirectory
+                    ) => {}
+                Err(error) => problem(folder, error),
+            }
         }
         for folder in &journal.used {
             let _ = remove_tree(self.fs, folder);
@@ -68,6 +77,16 @@ impl Commit<'_> {
                     Path::new(database::INSTALLED),
                     io::Error::other(error.to_string()),
                 );
+            }
+        }
+        // On the journal's own file system nothing overtakes its removal.
+        let own = self.fs.metadata(Path::new(FOLDER)).map(|meta| meta.device);
+        for folder in &journal.systems {
+            if log.is_kept()
+                && self.fs.metadata(folder).map(|meta| meta.device).ok() != own.as_ref().ok().copied()
+                && let Err(error) = self.fs.sync(folder)
+            {
+                problems.push(format!("{}: {error}", folder.display()));
             }
         }
         if (problems.is_empty() || last_try)
@@ -103,12 +122,19 @@ fn keep_files(
         let folder = keep.join(&package.record.name);
         kept::write_manifest(fs, &folder, package)?;
         for operation in all().filter(mine) {
-            let staged = operation.staged_path();
+            let staged = match operation.action {
+                Action::Within => operation.path.clone(),
+                _ => operation.staged_path(),
+            };
             let Some(meta) = look(fs, &staged)? else {
                 continue;
             };
-            // A configuration file that was not needed is the new one.
-            if meta.inode == operation.inode {
+            // A configuration file that was not needed is the new one, or it is what lay beside one of the user's.
+            let other = operation.action == Action::Configure
+                && operation.known.as_ref().is_none_or(|known| {
+                    digest_of(fs, &staged, &meta, known.len()).as_ref() != Some(known)
+                });
+            if other || meta.inode == operation.inode {
                 continue;
             }
             let to = keep.join(operation.keep.as_deref().unwrap_or_default());

@@ -188,9 +188,18 @@ impl<'a> Tree<'a> {
     /// The file system of a folder is changed.
     pub fn note_system(&mut self, folder: &Path) -> io::Result<()> {
         let device = self.fs.metadata(folder)?.device;
-        self.systems
-            .entry(device)
-            .or_insert_with(|| folder.to_owned());
+        if self.systems.contains_key(&device) {
+            return Ok(());
+        }
+        // Its top: the folder itself may be gone in the end.
+        let mut top = folder.to_owned();
+        while let Some(above) = top.parent() {
+            if self.fs.metadata(above)?.device != device {
+                break;
+            }
+            top = above.to_owned();
+        }
+        self.systems.insert(device, top);
         Ok(())
     }
 

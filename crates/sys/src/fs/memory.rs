@@ -45,7 +45,7 @@ struct Inode {
 
 type Table = BTreeMap<u64, Rc<Inode>>;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     now: Table,
     flushed: Table,
@@ -55,8 +55,8 @@ struct State {
     room: Option<u64>,
 }
 
-/// The file system.
-#[derive(Debug, Default)]
+/// The file system. A clone is one of its own, with the same in it.
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     state: RefCell<State>,
 }
@@ -447,6 +447,9 @@ impl FileSystem for Memory {
         let number = state.entry(folder, name)?;
         if !state.names(number)?.is_empty() {
             return Err(errno(libc::ENOTEMPTY));
+        }
+        if state.device(number)? != state.device(folder)? {
+            return Err(errno(libc::EBUSY));
         }
         state.set(folder, name, None)
     }
