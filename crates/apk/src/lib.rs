@@ -13,6 +13,7 @@ pub mod package;
 pub mod record;
 pub mod solver;
 pub mod version;
+pub mod why;
 
 /// Year, month and day of so many days after 1970 began, in the Gregorian calendar.
 #[must_use]

@@ -173,6 +173,7 @@ impl World {
                     .unwrap()
                     .to_owned();
                 if inside.starts_with("lib/apk/db/")
+                    || inside.starts_with("lib/apk/history/")
                     || inside.starts_with("etc/apk")
                     || inside.starts_with("var/cache")
                 {

@@ -165,13 +165,14 @@ impl Commit<'_> {
             },
         };
         let number = history::last(self.fs) + 1;
-        let keep = logged.history && kept::is_worth(database, &parts, logged.space);
+        let recorded = logged.history && (!parts.is_empty() || world != database.world);
+        let keep = recorded && kept::is_worth(database, &parts, logged.space);
         if keep {
             plan.journal.keep = Some(Path::new(KEPT).join(history::name(number)));
             plan.journal.space = logged.space;
         }
         let new = plan.parts(&mut stage, parts, purge, keep, world);
-        if logged.history {
+        if recorded {
             let record = Record::between(number, &logged, database, &new);
             plan.history(&record, made)?;
         }
