@@ -3,7 +3,7 @@
 use super::options::Given;
 use super::session::{Failure, Lock, cause, take_lock};
 use super::transaction::run_script;
-use super::{say, warn};
+use super::{say, show_progress, warn};
 use apk::commit::{Commit, Event, Logged, Policy, Recovered, is_pending, recover};
 use apk::journal::FOLDER;
 use apk::keys::KeyRing;
@@ -66,9 +66,9 @@ pub fn run(given: &Given, root: &Path, fs: &Root, lock: bool) -> Result<Option<R
         policy: &policy,
         run_script: &mut |name, text, arguments| run_script(root, name, text, arguments),
         event: &mut |event| match event {
-            Event::Recovery(text) => warn(&text),
-            Event::Warning(text) => warn(&text),
-            Event::Script(text) if !quiet => say(&text),
+            Event::Recovery(text) | Event::Warning(text) => warn(&text),
+            // Standard output is the command's own.
+            Event::Script(text) if !quiet => show_progress(&format!("{text}\n")),
             Event::Script(_) | Event::Package { .. } => {}
         },
     });

@@ -2,7 +2,7 @@
 //! the files by their number in the package's list, and the package's part of the database beside them.
 
 use super::stage::Staged;
-use super::{is_protected, look, remove_tree};
+use super::{digest_of, is_protected, look, remove_tree};
 use crate::database::{Database, Installed, Places};
 use crate::package::Identity;
 use std::io;
@@ -41,8 +41,16 @@ impl Kept {
                 .packages
                 .into_iter()
                 .find(|package| package.record.identity == *identity)?;
-            let whole = package.paths().enumerate().all(|(number, (path, _))| {
-                is_protected(&path) || fs.metadata(&folder.join(number.to_string())).is_ok()
+            // Damage is found here, where there may be another source.
+            let whole = package.paths().enumerate().all(|(number, (path, file))| {
+                let kept = folder.join(number.to_string());
+                match (fs.metadata(&kept), &file.hash) {
+                    (Err(_), _) => is_protected(&path),
+                    (Ok(_), None) => true,
+                    (Ok(meta), Some(hash)) => {
+                        digest_of(fs, &kept, &meta, hash.len()).as_ref() == Some(hash)
+                    }
+                }
             });
             whole.then_some(Kept { package, folder })
         })
