@@ -101,7 +101,11 @@ pub enum HistoryError {
     #[error("there is no transaction {0}")]
     Missing(u64),
     /// What a transaction left is not there any more.
-    #[error("{name}: transaction {number} left {}, and now there is {}", version(left), version(found))]
+    #[error(
+        "{name}: transaction {number} left {}, and now there is {}",
+        version(left),
+        version(found)
+    )]
     Diverged {
         /// The package.
         name: String,
@@ -258,11 +262,7 @@ pub struct Back {
 
 /// The way back through transactions, the latest first. The last one's world is the one that is wanted; where
 /// `only` one in the middle is undone, only what it changed in the world is taken back.
-pub fn way_back(
-    database: &Database,
-    records: &[Record],
-    only: bool,
-) -> Result<Back, HistoryError> {
+pub fn way_back(database: &Database, records: &[Record], only: bool) -> Result<Back, HistoryError> {
     let mut builds: BTreeMap<String, Build> = database
         .packages
         .iter()
@@ -297,7 +297,9 @@ pub fn way_back(
             order.push(changed.name.clone());
         }
         if only {
-            world.retain(|one| !record.world_after.contains(one) || record.world_before.contains(one));
+            world.retain(|one| {
+                !record.world_after.contains(one) || record.world_before.contains(one)
+            });
             for one in &record.world_before {
                 if !record.world_after.contains(one) && !world.contains(one) {
                     world.retain(|known| known.name != one.name);
@@ -329,7 +331,12 @@ pub fn lacks(database: &Database, back: &Back, coming: &[crate::record::Record])
         .packages
         .iter()
         .map(|package| &package.record)
-        .filter(|record| !back.changes.iter().any(|changed| changed.name == record.name))
+        .filter(|record| {
+            !back
+                .changes
+                .iter()
+                .any(|changed| changed.name == record.name)
+        })
         .collect();
     records.extend(coming);
     let fits = |record: &crate::record::Record, wanted: &Dependency| {
@@ -352,10 +359,19 @@ pub fn lacks(database: &Database, back: &Back, coming: &[crate::record::Record])
             if let Some(enemy) = enemy {
                 lacks.push(format!("{who} conflicts with {}", enemy.full_name()));
             }
-        } else if wanted.version.as_ref().is_some_and(|(operator, _)| *operator == crate::dependency::Operator::Identity) {
+        } else if wanted
+            .version
+            .as_ref()
+            .is_some_and(|(operator, _)| *operator == crate::dependency::Operator::Identity)
+        {
             // World's pin to one build.
-            let pin = wanted.version.as_ref().map(|(_, version)| version.to_string());
-            if !records.iter().any(|record| record.name == wanted.name && Some(record.identity.to_string()) == pin) {
+            let pin = wanted
+                .version
+                .as_ref()
+                .map(|(_, version)| version.to_string());
+            if !records.iter().any(|record| {
+                record.name == wanted.name && Some(record.identity.to_string()) == pin
+            }) {
                 lacks.push(format!("{who} needs {wanted}"));
             }
         } else if !records.iter().any(|record| fits(record, wanted)) {
@@ -376,9 +392,11 @@ pub fn lacks(database: &Database, back: &Back, coming: &[crate::record::Record])
 /// The owners of a path, as errors and `why` name them.
 pub fn owner<'a>(database: &'a Database, path: &Path) -> Option<&'a crate::database::Installed> {
     database.packages.iter().find(|package| {
-        package
-            .folders
-            .iter()
-            .any(|folder| folder.files.iter().any(|file| join(&folder.path, &file.name) == path))
+        package.folders.iter().any(|folder| {
+            folder
+                .files
+                .iter()
+                .any(|file| join(&folder.path, &file.name) == path)
+        })
     })
 }

@@ -158,7 +158,10 @@ impl Journal {
             }
         };
         line(&format!("by {}", one_line(&self.command)), None);
-        line(&format!("scripts {}", if self.no_scripts { "no" } else { "yes" }), None);
+        line(
+            &format!("scripts {}", if self.no_scripts { "no" } else { "yes" }),
+            None,
+        );
         if let Some(keep) = &self.keep {
             line(&format!("keep {}", self.space), Some(keep));
         }
@@ -187,7 +190,10 @@ impl Journal {
         };
         for part in &self.parts {
             let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
-            line(&format!("part {} {}", name(&part.old), name(&part.new)), None);
+            line(
+                &format!("part {} {}", name(&part.old), name(&part.new)),
+                None,
+            );
             operations(&part.operations, &mut line);
         }
         line("database", None);
@@ -398,7 +404,8 @@ impl<'a> Log<'a> {
         if self.boot.is_none() {
             return Ok(());
         }
-        write_file(self.fs, Path::new(WRITING), &journal.to_bytes(), true).map_err(io_at(WRITING))?;
+        write_file(self.fs, Path::new(WRITING), &journal.to_bytes(), true)
+            .map_err(io_at(WRITING))?;
         Ok(())
     }
 
@@ -544,12 +551,20 @@ mod tests {
         let mut bytes = journal.to_bytes();
         journal.command = "apk add  a".into();
         let text = format!("script 0.pre 3 {}", short_digest(b"boot"));
-        bytes.extend_from_slice(format!("{text} {}\nscript 0.post 0", short_digest(text.as_bytes())).as_bytes());
+        bytes.extend_from_slice(
+            format!("{text} {}\nscript 0.post 0", short_digest(text.as_bytes())).as_bytes(),
+        );
         let (read, progress) = Journal::parse(&bytes, "boot").unwrap();
         assert_eq!(read, journal);
         assert_eq!(progress.scripts, HashMap::from([("0.pre".to_owned(), 3)]));
         // Behind a power cut the scripts have to run again.
-        assert!(Journal::parse(&bytes, "other").unwrap().1.scripts.is_empty());
+        assert!(
+            Journal::parse(&bytes, "other")
+                .unwrap()
+                .1
+                .scripts
+                .is_empty()
+        );
     }
 
     #[test]
@@ -567,7 +582,13 @@ mod tests {
 
     #[test]
     fn lines_that_lead_outside_are_refused() {
-        for line in ["folder ../x", "put ../a 1 - - - x", "part a b\nput a 1 - - - /x", "what is this", "put a 1 - - - x"] {
+        for line in [
+            "folder ../x",
+            "put ../a 1 - - - x",
+            "part a b\nput a 1 - - - /x",
+            "what is this",
+            "put a 1 - - - x",
+        ] {
             let mut text = format!("apk-journal 1\n{line}\n");
             let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
             text.push_str(&format!("end {}\n", hex(digest.as_ref())));

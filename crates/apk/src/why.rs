@@ -47,7 +47,10 @@ pub fn chains(database: &Database, name: &str) -> Vec<Vec<Link>> {
         }
         chain
     };
-    let mut reach = |at: usize, chain: Vec<Link>, open: &mut VecDeque<usize>, reached: &mut HashMap<usize, Vec<Link>>| {
+    let mut reach = |at: usize,
+                     chain: Vec<Link>,
+                     open: &mut VecDeque<usize>,
+                     reached: &mut HashMap<usize, Vec<Link>>| {
         if at == goal {
             found.push(chain.clone());
         }
@@ -164,9 +167,8 @@ mod tests {
                 ("loop2", "loop", "", ""),
             ],
         );
-        let lengths = |name: &str| -> Vec<usize> {
-            chains(&database, name).iter().map(Vec::len).collect()
-        };
+        let lengths =
+            |name: &str| -> Vec<usize> { chains(&database, name).iter().map(Vec::len).collect() };
         assert_eq!(lengths("libx"), [3, 4]);
         assert_eq!(lengths("app"), [1]);
         assert_eq!(lengths("app-doc"), [0; 0]);

@@ -30,7 +30,10 @@ fn tree(root: &Path) -> Tree {
             let bytes = if inside.starts_with("lib/apk/history") || meta.is_dir() {
                 Vec::new()
             } else if meta.is_symlink() {
-                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+                fs::read_link(&path)
+                    .unwrap()
+                    .into_os_string()
+                    .into_encoded_bytes()
             } else {
                 fs::read(&path).unwrap()
             };
@@ -197,7 +200,10 @@ fn killed_at_each_system_call() {
     ] {
         // Nothing of the index is fetched or refused in between: it lies in a folder.
         let (tried, finished) = killed_everywhere(&world, title, arguments);
-        assert!(tried > 30 && finished > 5 && tried - finished > 5, "{title}: {tried} {finished}");
+        assert!(
+            tried > 30 && finished > 5 && tried - finished > 5,
+            "{title}: {tried} {finished}"
+        );
         total += tried;
         world.with_repo(arguments);
     }
@@ -213,27 +219,45 @@ fn what_was_done_and_the_way_back() {
     let upgraded = tree(&world.root());
     let said = good(&world.apk(&["history"]));
     assert_eq!(said.lines().count(), 2, "{said}");
-    assert!(said.contains("   2  2") && said.contains("+1 ~1") && said.contains("upgrade"), "{said}");
+    assert!(
+        said.contains("   2  2") && said.contains("+1 ~1") && said.contains("upgrade"),
+        "{said}"
+    );
     let said = good(&world.apk(&["history", "2"]));
-    assert!(said.contains("Installing b (1-r0)") && said.contains("Upgrading a (1-r0 -> 2-r0)"), "{said}");
+    assert!(
+        said.contains("Installing b (1-r0)") && said.contains("Upgrading a (1-r0 -> 2-r0)"),
+        "{said}"
+    );
     let said = good(&world.apk(&["history", "--format", "json", "1"]));
-    assert!(said.contains("\"changes\":[{\"name\":\"a\",\"old\":null,\"new\":\"1-r0\"}]") && said.contains("\"world-after\":[\"a\"]"), "{said}");
+    assert!(
+        said.contains("\"changes\":[{\"name\":\"a\",\"old\":null,\"new\":\"1-r0\"}]")
+            && said.contains("\"world-after\":[\"a\"]"),
+        "{said}"
+    );
     bad(&world.apk(&["history", "7"]), &["no transaction 7"]);
     bad(&world.apk(&["history", "x"]), &["'x'"]);
     // What was replaced was kept: without a repository.
     let said = good(&world.apk(&["undo", "-s"]));
-    assert!(said.contains("Downgrading a (2-r0 -> 1-r0)") && said.contains("Purging b (1-r0)"), "{said}");
+    assert!(
+        said.contains("Downgrading a (2-r0 -> 1-r0)") && said.contains("Purging b (1-r0)"),
+        "{said}"
+    );
     assert!(tree(&world.root()) == upgraded);
     good(&world.apk(&["undo"]));
     let strip = |mut tree: Tree| {
-        tree.retain(|path, _| !path.starts_with("lib/apk/history") && !path.ends_with("mine.conf.apk-new"));
+        tree.retain(|path, _| {
+            !path.starts_with("lib/apk/history") && !path.ends_with("mine.conf.apk-new")
+        });
         tree
     };
     assert!(strip(tree(&world.root())) == strip(start.clone()));
     // And forth again, and to a state by its number.
     good(&world.apk(&["rollback", "2"]));
     let now = tree(&world.root());
-    assert_eq!(now.get(Path::new("usr/bin/a")), upgraded.get(Path::new("usr/bin/a")));
+    assert_eq!(
+        now.get(Path::new("usr/bin/a")),
+        upgraded.get(Path::new("usr/bin/a"))
+    );
     assert_eq!(now.get(Path::new("etc/mine.conf")).unwrap().1, b"changed");
     good(&world.apk(&["rollback", "0"]));
     assert_eq!(world.apk(&["info"]).stdout, b"");
@@ -252,7 +276,11 @@ fn going_back_needs_what_was_kept_or_a_repository() {
     // The repository still has it.
     good(&world.with_repo(&["undo"]));
     assert_eq!(fs::read(world.root().join("usr/bin/a")).unwrap(), b"a one");
-    fs::write(world.root().join("etc/apk/config"), "history_space = lots\n").unwrap();
+    fs::write(
+        world.root().join("etc/apk/config"),
+        "history_space = lots\n",
+    )
+    .unwrap();
     bad(&world.with_repo(&["undo"]), &["etc/apk/config:1", "lots"]);
     fs::write(world.root().join("etc/apk/config"), "history_space = 1M\n").unwrap();
     // What something else needs by now stays.
@@ -291,13 +319,19 @@ fn going_back_needs_what_was_kept_or_a_repository() {
 fn why_it_is_there() {
     let world = filled(&[]);
     good(&world.with_repo(&["upgrade"]));
-    assert_eq!(good(&world.apk(&["why", "b"])), "world wants a\na-2-r0 needs b\n");
+    assert_eq!(
+        good(&world.apk(&["why", "b"])),
+        "world wants a\na-2-r0 needs b\n"
+    );
     assert_eq!(
         good(&world.apk(&["why", "/usr/bin/b"])),
         "/usr/bin/b is owned by b-1-r0\nworld wants a\na-2-r0 needs b\n"
     );
     bad(&world.apk(&["why", "nope"]), &["nope", "not installed"]);
-    bad(&world.apk(&["why", "/no/where"]), &["/no/where", "no package owns it"]);
+    bad(
+        &world.apk(&["why", "/no/where"]),
+        &["/no/where", "no package owns it"],
+    );
 }
 
 /// A package too large to be there before a signal is.
@@ -340,7 +374,11 @@ fn a_signal_before_the_end_changes_nothing() {
         sys::process::kill(i32::try_from(child.id()).unwrap(), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{}", text(&output));
-        assert!(text(&output).contains("ERROR: interrupted: nothing was changed"), "{}", text(&output));
+        assert!(
+            text(&output).contains("ERROR: interrupted: nothing was changed"),
+            "{}",
+            text(&output)
+        );
         assert!(tree(&world.root()) == before);
     }
 }
@@ -369,12 +407,19 @@ fn an_interrupted_transaction_is_told_of() {
     let journal = world.root().join("lib/apk/db/journal.staging");
     let stray = world.root().join("usr/bin/.apk.0123456789abcdef01234567");
     let interrupt = || {
-        fs::File::create(&journal).unwrap().write_all(b"by apk add x\n").unwrap();
+        fs::File::create(&journal)
+            .unwrap()
+            .write_all(b"by apk add x\n")
+            .unwrap();
         fs::write(&stray, "half").unwrap();
     };
     interrupt();
     let output = world.apk(&["info"]);
-    assert!(text(&output).contains("WARNING: Undoing the interrupted transaction: apk add x"), "{}", text(&output));
+    assert!(
+        text(&output).contains("WARNING: Undoing the interrupted transaction: apk add x"),
+        "{}",
+        text(&output)
+    );
     assert!(!stray.exists() && !journal.exists());
     // Another apk that is at work is not interrupted.
     interrupt();
@@ -384,7 +429,10 @@ fn an_interrupted_transaction_is_told_of() {
     assert!(stray.exists());
     drop(lock);
     assert!(good(&world.apk(&["recover"])).contains("Undoing"));
-    assert_eq!(good(&world.apk(&["recover", "-v"])), "no transaction was interrupted\n");
+    assert_eq!(
+        good(&world.apk(&["recover", "-v"])),
+        "no transaction was interrupted\n"
+    );
     // A root that cannot be written says so, and tells of what is there.
     interrupt();
     let script = format!(
@@ -397,7 +445,12 @@ fn an_interrupted_transaction_is_told_of() {
         .output()
         .expect("unshare (package util-linux) is needed");
     let said = good(&output);
-    assert!(said.contains("cannot be finished here") && said.contains("Read-only") && said.contains("a\n"), "{said}");
+    assert!(
+        said.contains("cannot be finished here")
+            && said.contains("Read-only")
+            && said.contains("a\n"),
+        "{said}"
+    );
     assert!(stray.exists());
     fs::set_permissions(&stray, fs::Permissions::from_mode(0o600)).unwrap();
 }

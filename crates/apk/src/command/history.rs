@@ -1,8 +1,8 @@
 //! `history`, `undo`, `rollback`: what was done, and the way back.
 
+use super::say;
 use super::session::{Failure, Refresh, Session, failure};
 use super::transaction::{carry_out, confirmed, json_text, report};
-use super::say;
 use apk::commit::{Kept, New, Source, Step, change_in_words};
 use apk::history::{Back, Build, Changed, Record, lacks, numbers, way_back};
 use apk::keys::KeyRing;
@@ -14,12 +14,19 @@ use std::io::{BufReader, Read};
 fn number(word: &OsString) -> Result<u64, Failure> {
     word.to_str()
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| Failure::Say(format!("'{}' is no number of a transaction", word.display())))
+        .ok_or_else(|| {
+            Failure::Say(format!(
+                "'{}' is no number of a transaction",
+                word.display()
+            ))
+        })
 }
 
 fn read(session: &Session<'_>, number: u64) -> Result<Record, Failure> {
     Record::read(&session.fs, number).map_err(|error| {
-        Failure::Say(format!("{error}\nhint: `apk history` lists the transactions"))
+        Failure::Say(format!(
+            "{error}\nhint: `apk history` lists the transactions"
+        ))
     })
 }
 
@@ -63,7 +70,11 @@ pub fn history(session: &Session<'_>) -> Result<u8, Failure> {
     let chosen: Vec<u64> = if given.operands.is_empty() {
         numbers(&session.fs)
     } else {
-        given.operands.iter().map(number).collect::<Result<_, _>>()?
+        given
+            .operands
+            .iter()
+            .map(number)
+            .collect::<Result<_, _>>()?
     };
     let mut objects = Vec::new();
     for number in chosen {
@@ -73,12 +84,19 @@ pub fn history(session: &Session<'_>) -> Result<u8, Failure> {
             continue;
         }
         let count = |which: fn(&Changed) -> bool| {
-            record.changes.iter().filter(|changed| which(changed)).count()
+            record
+                .changes
+                .iter()
+                .filter(|changed| which(changed))
+                .count()
         };
         let mut counts = Vec::new();
         for (sign, number) in [
             ('+', count(|changed| changed.old.is_none())),
-            ('~', count(|changed| changed.old.is_some() && changed.new.is_some())),
+            (
+                '~',
+                count(|changed| changed.old.is_some() && changed.new.is_some()),
+            ),
             ('-', count(|changed| changed.new.is_none())),
         ] {
             if number > 0 {
@@ -133,7 +151,10 @@ fn as_json(record: &Record) -> String {
         })
         .collect();
     let world = |world: &[apk::dependency::Dependency]| -> String {
-        let texts: Vec<String> = world.iter().map(|one| json_text(&one.to_string())).collect();
+        let texts: Vec<String> = world
+            .iter()
+            .map(|one| json_text(&one.to_string()))
+            .collect();
         texts.join(",")
     };
     format!(
@@ -171,7 +192,9 @@ pub fn undo(session: &mut Session<'_>) -> Result<u8, Failure> {
 /// `apk rollback`
 pub fn rollback(session: &mut Session<'_>) -> Result<u8, Failure> {
     let [word] = session.given.operands.as_slice() else {
-        return failure("rollback takes the number of the transaction to go back to\nhint: `apk history` lists them; 0 is before the first");
+        return failure(
+            "rollback takes the number of the transaction to go back to\nhint: `apk history` lists them; 0 is before the first",
+        );
     };
     let goal = number(word)?;
     let all = numbers(&session.fs);
@@ -223,14 +246,20 @@ fn find(
         return Ok(new(candidate.record, Box::new(move || source.open())));
     }
     // A package in the cache that no index names any more: its name and its identity say that it is the one.
-    for entry in std::fs::read_dir(session.cache()).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(session.cache())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let file_name = entry.file_name();
         let text = file_name.to_string_lossy();
         if !text.starts_with(&format!("{name}-")) || !text.ends_with(".apk") {
             continue;
         }
         let path = entry.path();
-        let Ok(file) = File::open(&path) else { continue };
+        let Ok(file) = File::open(&path) else {
+            continue;
+        };
         let size = file.metadata().map_or(0, |meta| meta.len());
         let Ok(reader) = Reader::open(BufReader::new(file.take(size)), &KeyRing::default()) else {
             continue;

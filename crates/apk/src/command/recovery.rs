@@ -28,7 +28,12 @@ pub fn now() -> u64 {
 }
 
 /// Finishes or undoes what was interrupted. `lock`: it is held already.
-pub fn run(given: &Given, root: &Path, fs: &Root, lock: bool) -> Result<Option<Recovered>, Failure> {
+pub fn run(
+    given: &Given,
+    root: &Path,
+    fs: &Root,
+    lock: bool,
+) -> Result<Option<Recovered>, Failure> {
     if !is_pending(fs) {
         return Ok(None);
     }
@@ -82,9 +87,8 @@ pub fn run(given: &Given, root: &Path, fs: &Root, lock: bool) -> Result<Option<R
 /// `apk recover`
 pub fn command(given: &Given) -> Result<u8, Failure> {
     let root = given.value("root").map_or(Path::new("/"), Path::new);
-    let fs = Root::open(root).map_err(|error| {
-        Failure::Say(format!("{}: {}", root.display(), cause(&error)))
-    })?;
+    let fs = Root::open(root)
+        .map_err(|error| Failure::Say(format!("{}: {}", root.display(), cause(&error))))?;
     match run(given, root, &fs, false)? {
         Some(_) => {}
         None if is_pending(&fs) => return Ok(1),

@@ -2,9 +2,7 @@
 
 use super::session::{Failure, Known, Refresh, Session, failure, io_at};
 use super::{complain, recovery, warn};
-use apk::commit::{
-    Change, Commit, CommitError, Event, Logged, New, Policy, Step, change_in_words,
-};
+use apk::commit::{Change, Commit, CommitError, Event, Logged, New, Policy, Step, change_in_words};
 use apk::dependency::{Dependency, Operator};
 use apk::keys::Trust;
 use apk::package::{self, Identity, PkgInfo, Reader};
@@ -426,7 +424,11 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
         }
     }
     let world = std::mem::take(&mut plan.world);
-    carry_out(session, changes.into_iter().map(Step::from).collect(), world)
+    carry_out(
+        session,
+        changes.into_iter().map(Step::from).collect(),
+        world,
+    )
 }
 
 /// How many bytes of replaced files are kept, unless the configuration says otherwise.

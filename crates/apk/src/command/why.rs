@@ -74,10 +74,9 @@ pub fn why(session: &Session<'_>) -> Result<u8, Failure> {
                         Link::Needs(package, wanted) => {
                             format!("{} needs {wanted}", package.full_name())
                         }
-                        Link::InstallIf(package, because) => format!(
-                            "{} comes with {because}",
-                            package.full_name()
-                        ),
+                        Link::InstallIf(package, because) => {
+                            format!("{} comes with {because}", package.full_name())
+                        }
                         Link::Provides(package, wanted) => {
                             format!("{wanted} is provided by {}", package.full_name())
                         }

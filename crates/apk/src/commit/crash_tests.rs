@@ -2,7 +2,9 @@
 //! old root or the new one, to the last byte.
 
 use super::tests::{install, package, remove};
-use super::{Change, Commit, CommitError, Event, KEPT, Kept, Logged, Policy, Source, Step, recover};
+use super::{
+    Change, Commit, CommitError, Event, KEPT, Kept, Logged, Policy, Source, Step, recover,
+};
 use crate::database::Database;
 use crate::dependency::Dependency;
 use crate::journal::Journal;
@@ -38,7 +40,11 @@ fn tree(fs: &dyn FileSystem) -> Tree {
             }
             let bytes = match kind {
                 Kind::File => fs.read(&path).unwrap(),
-                Kind::Link => fs.read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+                Kind::Link => fs
+                    .read_link(&path)
+                    .unwrap()
+                    .into_os_string()
+                    .into_encoded_bytes(),
                 _ => Vec::new(),
             };
             out.insert(path.clone(), (kind, mode, uid, gid, bytes));
@@ -122,11 +128,25 @@ fn run(case: &Case, fs: &dyn FileSystem) -> Result<usize, CommitError> {
 
 fn empty() -> Memory {
     let memory = Memory::new();
-    for folder in ["lib", "lib/apk", "lib/apk/db", "lib/apk/history", "etc", "etc/apk", "ran", "usr", "var", "var/cache", "var/cache/apk"] {
+    for folder in [
+        "lib",
+        "lib/apk",
+        "lib/apk/db",
+        "lib/apk/history",
+        "etc",
+        "etc/apk",
+        "ran",
+        "usr",
+        "var",
+        "var/cache",
+        "var/cache/apk",
+    ] {
         memory.make_folder(Path::new(folder), 0o755).unwrap();
     }
     memory.mount(Path::new("boot")).unwrap();
-    memory.symlink(Path::new("usr/sbin"), Path::new("sbin")).unwrap();
+    memory
+        .symlink(Path::new("usr/sbin"), Path::new("sbin"))
+        .unwrap();
     memory.make_folder(Path::new("usr/sbin"), 0o755).unwrap();
     memory.make_folder(Path::new("opt"), 0o755).unwrap();
     memory.sync(Path::new("")).unwrap();
@@ -173,7 +193,12 @@ fn make_first() -> Vec<Made> {
             ],
             &[],
         ),
-        package("b", "1", &[("usr/share/b/doc", "b"), ("usr/bin/moves", "of b")], &[(Script::PreDeinstall, "ok"), (Script::PostDeinstall, "ok")]),
+        package(
+            "b",
+            "1",
+            &[("usr/share/b/doc", "b"), ("usr/bin/moves", "of b")],
+            &[(Script::PreDeinstall, "ok"), (Script::PostDeinstall, "ok")],
+        ),
     ]
 }
 
@@ -206,16 +231,31 @@ fn make_second() -> Vec<Made> {
             ],
             &scripts,
         ),
-        package("c", "1", &[("usr/bin/c", "c"), ("usr/new/of-c", "c"), ("usr/bin/moves", "of c")], &[(Script::PostInstall, "fail")]),
+        package(
+            "c",
+            "1",
+            &[
+                ("usr/bin/c", "c"),
+                ("usr/new/of-c", "c"),
+                ("usr/bin/moves", "of c"),
+            ],
+            &[(Script::PostInstall, "fail")],
+        ),
     ]
 }
 
 fn installed() -> Memory {
     let memory = empty();
     let mut database = Database::default();
-    let changes = first().into_iter().map(|(record, bytes)| install(record, bytes, false));
+    let changes = first()
+        .into_iter()
+        .map(|(record, bytes)| install(record, bytes, false));
     with(&memory, "boot", &RefCell::default(), |commit| {
-        commit.run_steps(&mut database, steps(changes), Dependency::parse_list("a b").unwrap())
+        commit.run_steps(
+            &mut database,
+            steps(changes),
+            Dependency::parse_list("a b").unwrap(),
+        )
     })
     .unwrap();
     // Changed by the user, and one more beside it from an earlier upgrade.
@@ -250,7 +290,13 @@ fn upgrade(base: Memory) -> Case {
             steps(changes)
         }),
         world: "a c",
-        scripts: &["a-2.pre-upgrade", "a-2.post-upgrade", "c-1.post-install", "b-1.pre-deinstall", "b-1.post-deinstall"],
+        scripts: &[
+            "a-2.pre-upgrade",
+            "a-2.post-upgrade",
+            "c-1.post-install",
+            "b-1.pre-deinstall",
+            "b-1.post-deinstall",
+        ],
     }
 }
 
@@ -260,7 +306,11 @@ fn cases() -> Vec<Case> {
             name: "install",
             base: empty(),
             steps: Box::new(|_| {
-                steps(second().into_iter().map(|(record, bytes)| install(record, bytes, false)))
+                steps(
+                    second()
+                        .into_iter()
+                        .map(|(record, bytes)| install(record, bytes, false)),
+                )
             }),
             world: "a c",
             scripts: &["a-2.pre-install", "a-2.post-install", "c-1.post-install"],
@@ -279,7 +329,12 @@ fn cases() -> Vec<Case> {
             steps: Box::new(|fs| {
                 let mut all = Vec::new();
                 for (name, _) in [("a", 0), ("b", 1)] {
-                    let identity = first().into_iter().find(|(record, _)| record.name == name).unwrap().0.identity;
+                    let identity = first()
+                        .into_iter()
+                        .find(|(record, _)| record.name == name)
+                        .unwrap()
+                        .0
+                        .identity;
                     let kept = Kept::find(fs, name, &identity).unwrap();
                     all.push(Step {
                         old: (name == "a").then(|| name.to_owned()),
@@ -298,7 +353,13 @@ fn cases() -> Vec<Case> {
 fn is_clean(fs: &dyn FileSystem, at: &str) {
     for path in tree(fs).keys() {
         let text = path.to_str().unwrap();
-        assert!(!text.contains(".apk.") && !text.contains("journal") && !text.ends_with(".new") && !text.ends_with(".write"), "{at}: {text} is left");
+        assert!(
+            !text.contains(".apk.")
+                && !text.contains("journal")
+                && !text.ends_with(".new")
+                && !text.ends_with(".write"),
+            "{at}: {text} is left"
+        );
     }
 }
 
@@ -316,7 +377,11 @@ fn end(memory: &Memory, end: Option<PowerCut>, boots: &mut u32) -> String {
         memory.cut_power(cut);
         *boots += 1;
     }
-    if *boots == 0 { "boot".to_owned() } else { format!("boot {boots}") }
+    if *boots == 0 {
+        "boot".to_owned()
+    } else {
+        format!("boot {boots}")
+    }
 }
 
 #[test]
@@ -347,8 +412,13 @@ fn killed_at_every_call() {
                 let _ = with(&second, &boot, &events, recover);
                 let memory = second.into_inner();
                 let boot = end(&memory, how, &mut boots);
-                with(&memory, &boot, &events, recover).unwrap_or_else(|error| panic!("{place}: {error}"));
-                assert_eq!(with(&memory, &boot, &events, recover).unwrap(), None, "{place}");
+                with(&memory, &boot, &events, recover)
+                    .unwrap_or_else(|error| panic!("{place}: {error}"));
+                assert_eq!(
+                    with(&memory, &boot, &events, recover).unwrap(),
+                    None,
+                    "{place}"
+                );
                 is_clean(&memory, &place);
                 let now = tree(&memory);
                 if now == before {
@@ -356,21 +426,41 @@ fn killed_at_every_call() {
                 } else {
                     for (path, what) in &after {
                         let found = now.get(path);
-                        assert!(found == Some(what), "{place}: {}: {}: {:?}", path.display(), String::from_utf8_lossy(found.map_or(b"nothing", |found| &found.4)), events.borrow());
+                        assert!(
+                            found == Some(what),
+                            "{place}: {}: {}: {:?}",
+                            path.display(),
+                            String::from_utf8_lossy(found.map_or(b"nothing", |found| &found.4)),
+                            events.borrow()
+                        );
                     }
                     for path in now.keys() {
-                        assert!(after.contains_key(path), "{place}: {} is there", path.display());
+                        assert!(
+                            after.contains_key(path),
+                            "{place}: {} is there",
+                            path.display()
+                        );
                     }
                     for script in case.scripts {
-                        assert!(memory.metadata(&Path::new("ran").join(script)).is_ok(), "{place}: {script} did not run");
+                        assert!(
+                            memory.metadata(&Path::new("ran").join(script)).is_ok(),
+                            "{place}: {script} did not run"
+                        );
                     }
                     finished += 1;
                 }
                 tried += 1;
             }
         }
-        println!("{}: {tried} points: {undone} undone, {finished} finished", case.name);
-        assert!(finished > 50 && undone > 100, "{}: {finished} {undone}", case.name);
+        println!(
+            "{}: {tried} points: {undone} undone, {finished} finished",
+            case.name
+        );
+        assert!(
+            finished > 50 && undone > 100,
+            "{}: {finished} {undone}",
+            case.name
+        );
         total += tried;
     }
     println!("{total} crash points were tried");
@@ -390,17 +480,28 @@ fn a_call_that_fails_changes_nothing() {
                 let faulty = Faulty::new(case.base.clone(), at, Fault::Error(number));
                 let result = run(&case, &faulty);
                 let memory = faulty.into_inner();
-                let place = format!("{}, call {at} of {calls} fails with {number}: {result:?}", case.name);
+                let place = format!(
+                    "{}, call {at} of {calls} fails with {number}: {result:?}",
+                    case.name
+                );
                 // What could not be removed waits for the next run.
                 with(&memory, "boot", &RefCell::default(), recover).unwrap();
                 is_clean(&memory, &place);
                 let now = tree(&memory);
                 match result {
                     Ok(_) => {
-                        let differ: Vec<_> = after.keys().chain(now.keys()).filter(|path| now.get(*path) != after.get(*path)).collect();
+                        let differ: Vec<_> = after
+                            .keys()
+                            .chain(now.keys())
+                            .filter(|path| now.get(*path) != after.get(*path))
+                            .collect();
                         assert!(differ_in_flags(&now, &after), "{place}: {differ:?}");
                     }
-                    Err(_) => assert_eq!(now.keys().collect::<BTreeSet<_>>(), before.keys().collect::<BTreeSet<_>>(), "{place}"),
+                    Err(_) => assert_eq!(
+                        now.keys().collect::<BTreeSet<_>>(),
+                        before.keys().collect::<BTreeSet<_>>(),
+                        "{place}"
+                    ),
                 }
                 assert!(now == before || result.is_ok(), "{place}");
                 total += 1;
@@ -431,7 +532,11 @@ fn a_disk_that_fills_up_changes_nothing() {
                 Ok(_) => break,
                 Err(error) => {
                     assert!(error.to_string().contains("No space left"), "{error}");
-                    assert!(tree(&memory) == before, "{} with room for {room}: {error}", case.name);
+                    assert!(
+                        tree(&memory) == before,
+                        "{} with room for {room}: {error}",
+                        case.name
+                    );
                     full += 1;
                 }
             }
@@ -448,10 +553,16 @@ fn a_damaged_journal_is_put_aside() {
     let before = tree(&memory);
     let mut bytes = Journal::default().to_bytes();
     bytes[20] ^= 1;
-    put(&memory, "lib/apk/db/journal", &String::from_utf8(bytes).unwrap());
+    put(
+        &memory,
+        "lib/apk/db/journal",
+        &String::from_utf8(bytes).unwrap(),
+    );
     let events = RefCell::default();
     assert_eq!(with(&memory, "boot", &events, recover).unwrap(), None);
     assert!(matches!(&events.borrow()[..], [Event::Warning(text)] if text.contains("damaged")));
-    memory.unlink(Path::new("lib/apk/db/journal.damaged")).unwrap();
+    memory
+        .unlink(Path::new("lib/apk/db/journal.damaged"))
+        .unwrap();
     assert_eq!(tree(&memory), before);
 }

@@ -25,7 +25,13 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     /// Whether what is in the place is the new thing.
-    pub(super) fn is_new(&self, operation: &Operation, path: &Path, here: &Meta, staged: Option<&Meta>) -> bool {
+    pub(super) fn is_new(
+        &self,
+        operation: &Operation,
+        path: &Path,
+        here: &Meta,
+        staged: Option<&Meta>,
+    ) -> bool {
         let digest = |path: &Path, meta: &Meta| {
             let length = operation.hash.as_ref().map_or(20, Vec::len);
             digest_of(self.fs, path, meta, length)
@@ -56,7 +62,11 @@ impl Places<'_> {
     /// Two names trade what they stand for: at once where the file system can.
     fn swap(&self, staged: &Path, path: &Path) -> io::Result<()> {
         match self.fs.exchange(staged, path) {
-            Err(error) if matches!(error.raw_os_error(), Some(libc_numbers::EINVAL | libc_numbers::ENOSYS | libc_numbers::EOPNOTSUPP)) => {}
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc_numbers::EINVAL | libc_numbers::ENOSYS | libc_numbers::EOPNOTSUPP)
+                ) => {}
             other => return other,
         }
         let aside = with_ending(staged, ASIDE);
@@ -154,10 +164,9 @@ impl Places<'_> {
             // As it should be. The staged one goes in the end.
             return Ok(());
         }
-        let known = operation
-            .known
-            .as_ref()
-            .is_some_and(|known| digest_of(self.fs, path, &here, known.len()).as_ref() == Some(known));
+        let known = operation.known.as_ref().is_some_and(|known| {
+            digest_of(self.fs, path, &here, known.len()).as_ref() == Some(known)
+        });
         if known {
             return self.swap(staged, path);
         }

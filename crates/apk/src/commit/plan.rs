@@ -1,9 +1,7 @@
 //! From staged files to a journal: what is put where, what goes, the database as it will be.
 
 use super::stage::{Stage, Staged};
-use super::{
-    Commit, CommitError, KEPT, Step, is_protected, kept, remove_tree, staged_name,
-};
+use super::{Commit, CommitError, KEPT, Step, is_protected, kept, remove_tree, staged_name};
 use crate::database::{self, Database, DatabaseError};
 use crate::dependency::Dependency;
 use crate::history::{self, Record};
@@ -367,8 +365,7 @@ impl Plan<'_> {
     /// The database beside itself.
     fn files(&mut self, new: &Database, made: &mut Vec<PathBuf>) -> Result<(), CommitError> {
         let places = database::Places::default();
-        if self.journal.parts.is_empty()
-            && self.fs.metadata(Path::new(database::INSTALLED)).is_ok()
+        if self.journal.parts.is_empty() && self.fs.metadata(Path::new(database::INSTALLED)).is_ok()
         {
             return self.file(&places.world, new.world_text().as_bytes(), made);
         }

@@ -61,7 +61,11 @@ pub fn recover(commit: &mut Commit<'_>) -> Result<Option<Recovered>, CommitError
             }
         };
         let log = Log::new(commit.fs, Some(boot));
-        let verb = if file == UNDOING { "Undoing" } else { "Finishing" };
+        let verb = if file == UNDOING {
+            "Undoing"
+        } else {
+            "Finishing"
+        };
         (commit.event)(Event::Recovery(format!(
             "{verb} the interrupted transaction: {}",
             journal.command

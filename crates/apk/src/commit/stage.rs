@@ -316,7 +316,9 @@ impl<'a> Stage<'a> {
         let name = path.file_name().unwrap_or_default();
         let real = above.join(name);
         if self.claims.part_of(&real) == Some(self.part.saturating_sub(1)) {
-            return Err(self.io(path)(io::Error::other("it is in the package twice")));
+            return Err(self.io(path)(io::Error::other(
+                "it is in the package twice",
+            )));
         }
         if self.claims.take(&self.tree, &real, self.policy)? == Claim::Leave {
             return Ok(None);
@@ -347,9 +349,7 @@ impl<'a> Stage<'a> {
         with: impl Fn(&Path) -> io::Result<T>,
     ) -> Result<T, CommitError> {
         match with(&slot.place) {
-            Err(error)
-                if error.kind() == io::ErrorKind::AlreadyExists && slot.staged.is_some() =>
-            {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && slot.staged.is_some() => {
                 remove_tree(self.fs, &slot.place).map_err(self.io(path))?;
                 with(&slot.place).map_err(self.io(path))
             }
@@ -424,7 +424,9 @@ impl<'a> Stage<'a> {
                 self.tree.add_link(slot.real.clone(), target.to_owned());
                 let digest =
                     ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &entry.link);
-                let inode = self.finish(place, &attributes, true).map_err(self.io(path))?;
+                let inode = self
+                    .finish(place, &attributes, true)
+                    .map_err(self.io(path))?;
                 Ok((inode, Some(digest.as_ref().to_vec())))
             }
             tar::Kind::HardLink => {
@@ -450,7 +452,8 @@ impl<'a> Stage<'a> {
                         ) =>
                     {
                         let meta = self.fs.metadata(&from).map_err(self.io(path))?;
-                        let attributes = self.attributes((meta.uid, meta.gid, meta.mode), meta.mtime);
+                        let attributes =
+                            self.attributes((meta.uid, meta.gid, meta.mode), meta.mtime);
                         return Ok((self.copy(&from, slot, path, &attributes)?, hash));
                     }
                     Err(error) => return Err(error),
@@ -465,8 +468,12 @@ impl<'a> Stage<'a> {
                     tar::Kind::BlockDevice => Node::Block(major, minor),
                     _ => Node::Fifo,
                 };
-                self.make(slot, path, |place| self.fs.make_node(place, node, entry.mode))?;
-                let inode = self.finish(place, &attributes, false).map_err(self.io(path))?;
+                self.make(slot, path, |place| {
+                    self.fs.make_node(place, node, entry.mode)
+                })?;
+                let inode = self
+                    .finish(place, &attributes, false)
+                    .map_err(self.io(path))?;
                 Ok((inode, None))
             }
             tar::Kind::Directory => Ok((0, None)),

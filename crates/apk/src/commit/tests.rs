@@ -1,7 +1,7 @@
 //! Whole transactions on a folder: installing, upgrading, removing, and every way to fail.
 
-use crate::archive::tar::{Entry, Kind};
 use super::{Change, Commit, CommitError, Event, New, Policy};
+use crate::archive::tar::{Entry, Kind};
 use crate::database::Database;
 use crate::keys::KeyRing;
 use crate::package::{Contents, PkgInfo, Script, write};

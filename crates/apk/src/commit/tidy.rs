@@ -83,7 +83,8 @@ impl Commit<'_> {
         let own = self.fs.metadata(Path::new(FOLDER)).map(|meta| meta.device);
         for folder in &journal.systems {
             if log.is_kept()
-                && self.fs.metadata(folder).map(|meta| meta.device).ok() != own.as_ref().ok().copied()
+                && self.fs.metadata(folder).map(|meta| meta.device).ok()
+                    != own.as_ref().ok().copied()
                 && let Err(error) = self.fs.sync(folder)
             {
                 problems.push(format!("{}: {error}", folder.display()));
@@ -112,7 +113,10 @@ fn keep_files(
             continue;
         };
         let mine = |operation: &&Operation| {
-            let owner = operation.keep.as_ref().and_then(|keep| keep.split_once('/'));
+            let owner = operation
+                .keep
+                .as_ref()
+                .and_then(|keep| keep.split_once('/'));
             owner.is_some_and(|(name, _)| name == package.record.name)
         };
         let all = || journal.parts.iter().flat_map(|part| &part.operations);

@@ -215,4 +215,3 @@ pub fn bad(output: &Output, words: &[&str]) {
         assert!(errors[0].contains(word), "no {word:?} in {all}");
     }
 }
-

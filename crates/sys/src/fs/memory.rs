@@ -317,7 +317,9 @@ impl NewFile for Open<'_> {
         })?;
         if attributes.sync {
             let inode = state.now.get(&self.number).cloned();
-            state.flushed.extend(inode.map(|inode| (self.number, inode)));
+            state
+                .flushed
+                .extend(inode.map(|inode| (self.number, inode)));
         }
         let mounted = state.device(self.number)? == MOUNTED_DEVICE;
         Ok(self.number + if mounted { state.mounts * 100_000 } else { 0 })
@@ -359,12 +361,16 @@ impl FileSystem for Memory {
 
     fn make_folder(&self, path: &Path, mode: u32) -> io::Result<()> {
         let mut state = self.state.borrow_mut();
-        state.make(path, Data::Folder(BTreeMap::new()), mode).map(drop)
+        state
+            .make(path, Data::Folder(BTreeMap::new()), mode)
+            .map(drop)
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
         let mut state = self.state.borrow_mut();
-        state.make(path, Data::Link(target.to_owned()), 0o777).map(drop)
+        state
+            .make(path, Data::Link(target.to_owned()), 0o777)
+            .map(drop)
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -551,7 +557,9 @@ mod tests {
             memory.sync(Path::new("")).unwrap();
             write(&memory, "d/lost", "lost", false);
             write(&memory, "d/new", "new", true);
-            memory.rename(Path::new("d/new"), Path::new("d/old")).unwrap();
+            memory
+                .rename(Path::new("d/new"), Path::new("d/old"))
+                .unwrap();
             memory
         };
         let memory = made();
@@ -576,7 +584,10 @@ mod tests {
         write(&memory, "boot/a", "a", false);
         write(&memory, "b", "b", false);
         let (a, b) = (Path::new("boot/a"), Path::new("b"));
-        assert_eq!(memory.rename(a, b).unwrap_err().raw_os_error(), Some(libc::EXDEV));
+        assert_eq!(
+            memory.rename(a, b).unwrap_err().raw_os_error(),
+            Some(libc::EXDEV)
+        );
         assert!(memory.hard_link(a, Path::new("boot/c")).is_err());
         assert!(memory.exchange(a, a).is_err());
         memory.sync(Path::new("boot")).unwrap();
@@ -587,7 +598,10 @@ mod tests {
         memory.set_room(Some(2));
         write(&memory, "c", "c", false);
         assert_eq!(
-            memory.make_folder(Path::new("d"), 0o755).unwrap_err().raw_os_error(),
+            memory
+                .make_folder(Path::new("d"), 0o755)
+                .unwrap_err()
+                .raw_os_error(),
             Some(libc::ENOSPC)
         );
     }

@@ -63,7 +63,10 @@ impl Root {
     /// A name that goes may be part of the remembered path.
     fn forget_below(&self, path: &Path) {
         let mut last = self.last.borrow_mut();
-        if last.as_ref().is_some_and(|(known, _)| known.starts_with(path)) {
+        if last
+            .as_ref()
+            .is_some_and(|(known, _)| known.starts_with(path))
+        {
             *last = None;
         }
     }
