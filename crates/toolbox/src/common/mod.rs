@@ -1,10 +1,12 @@
 //! What applets share: arguments and usage, errors, buffered output, copying.
 
 pub mod accounts;
+pub mod base64;
 pub mod calendar;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;
+pub mod dumping;
 pub mod glob;
 pub mod lines;
 pub mod links;
