@@ -61,10 +61,18 @@ pub struct Decoder {
     count: u8,
     padding: u8,
     /// What is no digit is passed over; else only white space is.
-    pub lenient: bool,
+    lenient: bool,
 }
 
 impl Decoder {
+    /// A decoder; a lenient one passes over what is no digit, else only white space is passed over.
+    pub fn new(lenient: bool) -> Decoder {
+        Decoder {
+            lenient,
+            ..Decoder::default()
+        }
+    }
+
     /// Decodes a part.
     ///
     /// # Errors

@@ -503,10 +503,7 @@ fn encode(name: &OsStr, wrap: usize, out: &mut Output) -> std::io::Result<()> {
 
 fn decode(name: &OsStr, lenient: bool, out: &mut Output) -> std::io::Result<()> {
     let mut file = open(name)?;
-    let mut decoder = base64::Decoder {
-        lenient,
-        ..base64::Decoder::default()
-    };
+    let mut decoder = base64::Decoder::new(lenient);
     let mut text = vec![0; 64 * 1024];
     let mut bytes = Vec::new();
     loop {
