@@ -5,6 +5,7 @@ mod ifupdown;
 mod ip;
 mod ntpd;
 mod udhcpc;
+mod wget;
 
 use crate::applet::{Applet, Folder, applet};
 
@@ -19,4 +20,5 @@ pub const APPLETS: &[Applet] = &[
     applet("ip", Folder::Sbin, "show and change interfaces, addresses and routes", ip::USAGE, ip::main),
     applet("ntpd", Folder::UsrSbin, "set the clock by a time server", ntpd::USAGE, ntpd::main),
     applet("udhcpc", Folder::Sbin, "get an address from a DHCP server", udhcpc::USAGE, udhcpc::main),
+    applet("wget", Folder::UsrBin, "fetch files over HTTP", wget::USAGE, wget::main),
 ];

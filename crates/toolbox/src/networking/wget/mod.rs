@@ -1,0 +1,546 @@
+//! `wget`: fetches files over HTTP; HTTPS through `ssl_client`, which holds the TLS.
+
+mod url;
+mod wire;
+
+use crate::common::lines::{cause, write_all};
+use crate::common::options::{Given, Options};
+use rustix::stdio;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use url::{Url, base64};
+use wire::Wire;
+
+pub const USAGE: &str = "[-cqS] [--spider] [-O FILE] [-o LOG] [-P DIR] [-T SEC] [-t TRIES] [-U AGENT] [-Y on|off]
+            [--header LINE] [--post-data TEXT | --post-file FILE] [--no-check-certificate] URL...
+
+-c  go on where an earlier try ended    -O  save to FILE, '-' is standard output    -P  save in DIR
+-q  quiet    -S  show the server's headers    -o  messages go to LOG    --spider  only see whether it is there
+-T  give up after SEC without data (900)    -t  tries    -U  the User-Agent
+-Y  use proxies (http_proxy, https_proxy, no_proxy); on by default
+--header  one more line for the request    --post-data, --post-file  send this with POST
+--no-check-certificate  trust any server; https runs ssl_client";
+
+const REDIRECTS: u32 = 20;
+
+const OPTIONS: Options = Options {
+    applet: "wget",
+    letters: "cqSO:o:P:T:t:U:Y:sH:d:f:nv",
+    long: &[
+        ("continue", 'c'),
+        ("quiet", 'q'),
+        ("server-response", 'S'),
+        ("output-document", 'O'),
+        ("output-file", 'o'),
+        ("directory-prefix", 'P'),
+        ("timeout", 'T'),
+        ("tries", 't'),
+        ("user-agent", 'U'),
+        ("proxy", 'Y'),
+        ("spider", 's'),
+        ("header", 'H'),
+        ("post-data", 'd'),
+        ("post-file", 'f'),
+        ("no-check-certificate", 'n'),
+        ("no-verbose", 'v'),
+    ],
+};
+
+/// What all of the fetches share.
+struct Fetch {
+    given: Given,
+    log: Option<File>,
+    seconds: u32,
+    body: Option<Vec<u8>>,
+    /// What `-O` opened: all files go into it, one behind the other.
+    output: Option<File>,
+}
+
+/// What an answer's head says.
+#[derive(Default)]
+struct Head {
+    status: u16,
+    reason: String,
+    length: Option<u64>,
+    chunked: bool,
+    location: Option<String>,
+    range: Option<(u64, Option<u64>)>,
+}
+
+fn other(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
+}
+
+impl Fetch {
+    fn tell(&self, text: &str) {
+        let line = format!("{text}\n");
+        let _ = match &self.log {
+            Some(log) => write_all(log, line.as_bytes()),
+            None => write_all(stdio::stderr(), line.as_bytes()),
+        };
+    }
+
+    /// The proxy for a URL, if the environment names one.
+    fn proxy(&self, url: &Url) -> Option<Url> {
+        if self.given.value('Y').is_some_and(|word| word == "off") {
+            return None;
+        }
+        let direct = std::env::var("no_proxy").unwrap_or_default();
+        let spared = |name: &str| {
+            let name = name.trim().trim_start_matches('.');
+            name == "*"
+                || !name.is_empty()
+                    && url
+                        .host
+                        .strip_suffix(name)
+                        .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        };
+        if direct.split(',').any(spared) {
+            return None;
+        }
+        let name = if url.secure { "https_proxy" } else { "http_proxy" };
+        let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+        Url::parse(&text)
+    }
+
+    /// Connects, through a proxy's tunnel for https.
+    fn connect(&self, url: &Url, proxy: Option<&Url>) -> io::Result<Wire> {
+        let to = proxy.unwrap_or(url);
+        if !self.given.has('q') {
+            self.tell(&format!("Connecting to {}:{}", to.host, to.port));
+        }
+        let mut wire = Wire::connect(&to.host, to.port, self.seconds).map_err(|error| {
+            other(format!("can't connect to remote host ({}): {}", to.host, cause(&error)))
+        })?;
+        if let Some(proxy) = proxy.filter(|_| url.secure) {
+            let place = format!("{}:{}", url.host, url.port);
+            let mut request = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n");
+            if let Some(user) = &proxy.user {
+                request += &format!("Proxy-Authorization: Basic {}\r\n", base64(user.as_bytes()));
+            }
+            wire.send(format!("{request}\r\n").as_bytes())?;
+            let head = self.head(&mut wire)?;
+            if head.status != 200 {
+                return Err(other(format!("proxy: {} {}", head.status, head.reason)));
+            }
+        }
+        if url.secure {
+            wire.secure(&url.host, !self.given.has('n'))?;
+        }
+        Ok(wire)
+    }
+
+    fn request(&self, url: &Url, proxy: Option<&Url>, from: u64, post: bool) -> Vec<u8> {
+        let method = if post {
+            "POST"
+        } else if self.given.has('s') {
+            "HEAD"
+        } else {
+            "GET"
+        };
+        let plain_proxy = proxy.filter(|_| !url.secure);
+        let target = match plain_proxy {
+            Some(_) => url.text(),
+            None => url.path.clone(),
+        };
+        let own = |name: &str| {
+            self.given.values('H').any(|line| {
+                line.as_bytes()
+                    .get(..name.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            })
+        };
+        let mut text = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+        let mut add = |name: &str, value: &[u8]| {
+            if !own(name) {
+                text.extend_from_slice(name.as_bytes());
+                text.push(b' ');
+                text.extend_from_slice(value);
+                text.extend_from_slice(b"\r\n");
+            }
+        };
+        add("Host:", url.place().as_bytes());
+        let agent = self.given.value('U').unwrap_or(OsStr::new("Wget"));
+        add("User-Agent:", agent.as_bytes());
+        add("Connection:", b"close");
+        if from > 0 {
+            add("Range:", format!("bytes={from}-").as_bytes());
+        }
+        if let Some(user) = &url.user {
+            add("Authorization:", format!("Basic {}", base64(user.as_bytes())).as_bytes());
+        }
+        if let Some(user) = plain_proxy.and_then(|proxy| proxy.user.as_ref()) {
+            let word = format!("Basic {}", base64(user.as_bytes()));
+            add("Proxy-Authorization:", word.as_bytes());
+        }
+        let body = self.body.as_deref().filter(|_| post);
+        if let Some(body) = body {
+            add("Content-Type:", b"application/x-www-form-urlencoded");
+            add("Content-Length:", body.len().to_string().as_bytes());
+        }
+        for line in self.given.values('H') {
+            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(body.unwrap_or_default());
+        text
+    }
+
+    /// Reads an answer's head; those that only say "go on" are passed over.
+    fn head(&self, wire: &mut Wire) -> io::Result<Head> {
+        loop {
+            let first = wire.line()?.ok_or_else(|| other("no response from server"))?;
+            let text = String::from_utf8_lossy(&first).into_owned();
+            if self.given.has('S') {
+                self.tell(&format!("  {text}"));
+            }
+            let mut words = text.splitn(3, ' ');
+            let version = words.next().unwrap_or_default();
+            let status = words.next().and_then(|word| word.parse().ok());
+            let (true, Some(status)) = (version.starts_with("HTTP/"), status) else {
+                return Err(other(format!("bad response from server: {}", text.escape_debug())));
+            };
+            let mut head = Head {
+                status,
+                reason: words.next().unwrap_or_default().to_owned(),
+                ..Head::default()
+            };
+            let mut lines = 0;
+            while let Some(line) = wire.line()?.filter(|line| !line.is_empty()) {
+                lines += 1;
+                if lines > 1000 {
+                    return Err(other("too many header lines"));
+                }
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if self.given.has('S') {
+                    self.tell(&format!("  {line}"));
+                }
+                let Some((name, value)) = line.split_once(':') else {
+                    continue;
+                };
+                let value = value.trim();
+                match name.to_ascii_lowercase().as_str() {
+                    "content-length" => {
+                        let length = value.parse();
+                        head.length =
+                            Some(length.map_err(|_| other(format!("content-length {value} is garbage")))?);
+                    }
+                    "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => {
+                        head.chunked = true;
+                    }
+                    "transfer-encoding" if !value.eq_ignore_ascii_case("identity") => {
+                        return Err(other(format!("transfer encoding '{value}' is not supported")));
+                    }
+                    "location" => head.location = Some(value.to_owned()),
+                    "content-range" => {
+                        let range = value.trim_start_matches("bytes").trim();
+                        let (span, total) = range.split_once('/').unwrap_or((range, ""));
+                        let start = span.split('-').next().and_then(|word| word.parse().ok());
+                        head.range = start.map(|start| (start, total.parse().ok()));
+                    }
+                    _ => {}
+                }
+            }
+            if status >= 200 || status == 101 {
+                return Ok(head);
+            }
+        }
+    }
+
+    fn fetch(&mut self, text: &OsStr) -> io::Result<()> {
+        let text = text.to_str().ok_or_else(|| other("the URL is not UTF-8"))?;
+        let mut url = Url::parse(text)
+            .ok_or_else(|| other(format!("not an http or https URL: {}", text.escape_debug())))?;
+        let name = self.name(&url);
+        let mut from = 0;
+        if self.given.has('c') {
+            from = match (&self.output, &name) {
+                (Some(file), _) => file.metadata()?.len(),
+                (None, Some(path)) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+                _ => 0,
+            };
+        }
+        let mut post = self.body.is_some();
+        for _ in 0..=REDIRECTS {
+            let proxy = self.proxy(&url);
+            let mut wire = self.connect(&url, proxy.as_ref())?;
+            wire.send(&self.request(&url, proxy.as_ref(), from, post))?;
+            let head = self.head(&mut wire)?;
+            match head.status {
+                206 if from > 0 && head.range.is_some_and(|(start, _)| start != from) => {
+                    return Err(other("the server sent another part than was asked for"));
+                }
+                200..=299 => return self.save(&mut wire, &head, name.as_deref(), from, &url),
+                301 | 302 | 303 | 307 | 308 if head.location.is_some() => {
+                    let to = head.location.as_deref().unwrap_or_default();
+                    let mut next = url
+                        .join(to)
+                        .ok_or_else(|| other(format!("bad redirection: {}", to.escape_debug())))?;
+                    if url.secure && !next.secure {
+                        self.tell("wget: note: redirected from https to http");
+                    }
+                    // A password is for the host that it was given for.
+                    if next.host != url.host || next.port != url.port || !next.secure && url.secure {
+                        next.user = None;
+                    }
+                    post &= matches!(head.status, 307 | 308);
+                    url = next;
+                }
+                416 if from > 0 && head.range.is_none() => {
+                    // All of it is there already.
+                    return Ok(());
+                }
+                status => {
+                    return Err(other(format!("server returned error: HTTP/1.1 {status} {}", head.reason)));
+                }
+            }
+        }
+        Err(other("too many redirections"))
+    }
+
+    /// Where it is saved; `None`: standard output, or what `-O` opened.
+    fn name(&self, url: &Url) -> Option<PathBuf> {
+        if self.given.has('O') {
+            return None;
+        }
+        let folder = self.given.value('P').map(PathBuf::from).unwrap_or_default();
+        Some(folder.join(url.file_name()))
+    }
+
+    fn save(&mut self, wire: &mut Wire, head: &Head, name: Option<&Path>, from: u64, url: &Url) -> io::Result<()> {
+        if self.given.has('s') {
+            if !self.given.has('q') {
+                self.tell("remote file exists");
+            }
+            return Ok(());
+        }
+        // A server that does not know of parts sends all of it.
+        let from = if head.status == 206 { from } else { 0 };
+        let made;
+        let label = name.map_or_else(|| url.file_name(), |path| path.display().to_string());
+        let output = match (&self.output, name) {
+            (Some(file), _) => {
+                if self.given.has('c') && from == 0 && file.metadata()?.is_file() {
+                    file.set_len(0)?;
+                }
+                Some(file)
+            }
+            (None, Some(path)) => {
+                let mut how = OpenOptions::new();
+                how.write(true);
+                if from > 0 {
+                    how.append(true);
+                } else if self.given.has('c') {
+                    how.create(true).truncate(true);
+                } else {
+                    // BusyBox, too, does not write over what is there unless -O says so.
+                    how.create_new(true);
+                }
+                made = how
+                    .open(path)
+                    .map_err(|error| other(format!("can't open '{label}': {}", cause(&error))))?;
+                Some(&made)
+            }
+            (None, None) => None,
+        };
+        let mut progress = Progress::new(
+            if label.is_empty() { "-".to_owned() } else { label },
+            head.length.map(|length| length.saturating_add(from)),
+            !self.given.has('q') && self.log.is_none(),
+        );
+        progress.add(from);
+        let stdout = stdio::stdout();
+        let to = output.map_or(stdout, |file| file.as_fd());
+        let mut left = if head.chunked { None } else { head.length };
+        loop {
+            if head.chunked {
+                let line = wire.line()?.ok_or_else(|| other("connection closed prematurely"))?;
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let size = line.split(';').next().unwrap_or_default().trim();
+                let size = u64::from_str_radix(size, 16)
+                    .map_err(|_| other("the server's chunk has a bad length"))?;
+                if size == 0 {
+                    break;
+                }
+                left = Some(size);
+            }
+            while left != Some(0) {
+                let block = wire.block(left.unwrap_or(u64::MAX))?;
+                if block.is_empty() {
+                    match left {
+                        Some(_) => return Err(other("connection closed prematurely")),
+                        None => break,
+                    }
+                }
+                write_all(to, block).map_err(|error| other(format!("write error: {}", cause(&error))))?;
+                let count = block.len() as u64;
+                left = left.map(|left| left - count);
+                progress.add(count);
+            }
+            if !head.chunked {
+                break;
+            }
+            // Behind a chunk is the end of a line.
+            wire.line()?;
+        }
+        progress.finish();
+        if !self.given.has('q') {
+            match name {
+                Some(path) => self.tell(&format!("'{}' saved", path.display())),
+                None if self.output.is_some() => self.tell(&format!(
+                    "'{}' saved",
+                    self.given.value('O').unwrap_or_default().display()
+                )),
+                None => self.tell("written to stdout"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The line that grows while data comes.
+struct Progress {
+    label: String,
+    total: Option<u64>,
+    done: u64,
+    shown: u64,
+    begin: std::time::Instant,
+    last: Option<std::time::Instant>,
+    on: bool,
+}
+
+impl Progress {
+    fn new(label: String, total: Option<u64>, on: bool) -> Progress {
+        Progress {
+            label,
+            total,
+            done: 0,
+            shown: 0,
+            begin: std::time::Instant::now(),
+            last: None,
+            on,
+        }
+    }
+
+    fn add(&mut self, count: u64) {
+        self.done = self.done.saturating_add(count);
+        let now = std::time::Instant::now();
+        if self.on && self.last.is_none_or(|last| (now - last).as_millis() >= 500) {
+            self.last = Some(now);
+            self.show();
+        }
+    }
+
+    fn show(&mut self) {
+        let seconds = self.begin.elapsed().as_secs();
+        let (percent, eta) = match self.total.filter(|total| *total > 0) {
+            Some(total) => {
+                let percent = self.done.saturating_mul(100) / total;
+                let left = total.saturating_sub(self.done).saturating_mul(seconds) / self.done.max(1);
+                (percent.min(100), format!("{:02}:{:02}:{:02} ETA", left / 3600, left / 60 % 60, left % 60))
+            }
+            None => (0, format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)),
+        };
+        let bar = usize::try_from(percent / 4).unwrap_or(0);
+        let amount = match self.done {
+            done if done < 100_000 => done.to_string(),
+            done if done < 100_000 << 10 => format!("{}k", done >> 10),
+            done => format!("{}M", done >> 20),
+        };
+        let name: String = self.label.chars().take(20).collect();
+        let line = format!("\r{name:<20} {percent:>3}% |{:<25}| {amount:>6}  {eta}", "*".repeat(bar));
+        let _ = write_all(stdio::stderr(), line.as_bytes());
+        self.shown += 1;
+    }
+
+    fn finish(&mut self) {
+        if self.on {
+            self.show();
+            let _ = write_all(stdio::stderr(), b"\n");
+        }
+    }
+}
+
+/// Runs it.
+pub fn main(arguments: &[OsString]) -> i32 {
+    let given = match OPTIONS.parse(arguments) {
+        Ok(given) => given,
+        Err(status) => return status,
+    };
+    if let Err(status) = OPTIONS.operands(&given, 1, usize::MAX) {
+        return status;
+    }
+    match run(given) {
+        Ok(()) => 0,
+        Err(error) => {
+            crate::common::lines::say("wget", cause(&error));
+            1
+        }
+    }
+}
+
+fn number(given: &Given, letter: char, usual: u32) -> io::Result<u32> {
+    let Some(value) = given.value(letter) else {
+        return Ok(usual);
+    };
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| other(format!("invalid number '{}'", value.display())))
+}
+
+fn run(given: Given) -> io::Result<()> {
+    let name = |path: &OsStr, error: io::Error| other(format!("{}: {}", path.display(), cause(&error)));
+    let seconds = number(&given, 'T', 900)?;
+    let tries = number(&given, 't', 1)?;
+    let bad = given
+        .values('H')
+        .find(|line| line.as_bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+    if bad.is_some() {
+        return Err(other("a header may not have a line end in it"));
+    }
+    let body = match (given.value('d'), given.value('f')) {
+        (Some(text), _) => Some(text.as_bytes().to_vec()),
+        (None, Some(path)) => Some(std::fs::read(path).map_err(|error| name(path, error))?),
+        _ => None,
+    };
+    let log = match given.value('o') {
+        Some(path) if path != "-" => Some(File::create(path).map_err(|error| name(path, error))?),
+        _ => None,
+    };
+    let output = match given.value('O') {
+        Some(path) if path != "-" && !given.has('s') => Some(
+            OpenOptions::new()
+                .create(true)
+                .append(given.has('c'))
+                .write(true)
+                .truncate(!given.has('c'))
+                .open(path)
+                .map_err(|error| name(path, error))?,
+        ),
+        _ => None,
+    };
+    let urls = given.operands.clone();
+    let mut fetch = Fetch {
+        given,
+        log,
+        seconds,
+        body,
+        output,
+    };
+    for url in &urls {
+        let mut left = tries;
+        loop {
+            left = left.saturating_sub(1);
+            match fetch.fetch(url) {
+                Ok(()) => break,
+                Err(error) if left == 0 => return Err(error),
+                Err(error) => fetch.tell(&format!("wget: {}", cause(&error))),
+            }
+        }
+    }
+    Ok(())
+}
