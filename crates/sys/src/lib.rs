@@ -13,6 +13,7 @@
 //! - [`superblock`]: which file system a device holds
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
 
+pub mod control;
 pub mod fs;
 pub mod init;
 pub mod kernel;
