@@ -3,7 +3,9 @@
 mod hostname;
 mod ifupdown;
 mod ip;
+mod nc;
 mod ntpd;
+mod ping;
 mod udhcpc;
 mod wget;
 
@@ -18,7 +20,10 @@ pub const APPLETS: &[Applet] = &[
     applet("ifquery", Folder::Sbin, "print how network interfaces are declared", ifupdown::QUERY_USAGE, ifupdown::query),
     applet("ifup", Folder::Sbin, "bring network interfaces up", ifupdown::USAGE, ifupdown::up),
     applet("ip", Folder::Sbin, "show and change interfaces, addresses and routes", ip::USAGE, ip::main),
+    applet("nc", Folder::UsrBin, "connect to the network, or listen", nc::USAGE, nc::main),
     applet("ntpd", Folder::UsrSbin, "set the clock by a time server", ntpd::USAGE, ntpd::main),
+    applet("ping", Folder::Bin, "ask hosts for an answer", ping::USAGE, ping::main),
+    applet("ping6", Folder::Bin, "ask hosts for an answer over IPv6", ping::USAGE, ping::six),
     applet("udhcpc", Folder::Sbin, "get an address from a DHCP server", udhcpc::USAGE, udhcpc::main),
     applet("wget", Folder::UsrBin, "fetch files over HTTP", wget::USAGE, wget::main),
 ];

@@ -102,7 +102,11 @@ impl Fetch {
         if direct.split(',').any(spared) {
             return None;
         }
-        let name = if url.secure { "https_proxy" } else { "http_proxy" };
+        let name = if url.secure {
+            "https_proxy"
+        } else {
+            "http_proxy"
+        };
         let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
         Url::parse(&text)
     }
@@ -114,7 +118,11 @@ impl Fetch {
             self.tell(&format!("Connecting to {}:{}", to.host, to.port));
         }
         let mut wire = Wire::connect(&to.host, to.port, self.seconds).map_err(|error| {
-            other(format!("can't connect to remote host ({}): {}", to.host, cause(&error)))
+            other(format!(
+                "can't connect to remote host ({}): {}",
+                to.host,
+                cause(&error)
+            ))
         })?;
         if let Some(proxy) = proxy.filter(|_| url.secure) {
             let place = format!("{}:{}", url.host, url.port);
@@ -171,7 +179,10 @@ impl Fetch {
             add("Range:", format!("bytes={from}-").as_bytes());
         }
         if let Some(user) = &url.user {
-            add("Authorization:", format!("Basic {}", base64(user.as_bytes())).as_bytes());
+            add(
+                "Authorization:",
+                format!("Basic {}", base64(user.as_bytes())).as_bytes(),
+            );
         }
         if let Some(user) = plain_proxy.and_then(|proxy| proxy.user.as_ref()) {
             let word = format!("Basic {}", base64(user.as_bytes()));
@@ -194,7 +205,9 @@ impl Fetch {
     /// Reads an answer's head; those that only say "go on" are passed over.
     fn head(&self, wire: &mut Wire) -> io::Result<Head> {
         loop {
-            let first = wire.line()?.ok_or_else(|| other("no response from server"))?;
+            let first = wire
+                .line()?
+                .ok_or_else(|| other("no response from server"))?;
             let text = String::from_utf8_lossy(&first).into_owned();
             if self.given.has('S') {
                 self.tell(&format!("  {text}"));
@@ -203,7 +216,10 @@ impl Fetch {
             let version = words.next().unwrap_or_default();
             let status = words.next().and_then(|word| word.parse().ok());
             let (true, Some(status)) = (version.starts_with("HTTP/"), status) else {
-                return Err(other(format!("bad response from server: {}", text.escape_debug())));
+                return Err(other(format!(
+                    "bad response from server: {}",
+                    text.escape_debug()
+                )));
             };
             let mut head = Head {
                 status,
@@ -228,13 +244,17 @@ impl Fetch {
                     "content-length" => {
                         let length = value.parse();
                         head.length =
-                            Some(length.map_err(|_| other(format!("content-length {value} is garbage")))?);
+                            Some(length.map_err(|_| {
+                                other(format!("content-length {value} is garbage"))
+                            })?);
                     }
                     "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => {
                         head.chunked = true;
                     }
                     "transfer-encoding" if !value.eq_ignore_ascii_case("identity") => {
-                        return Err(other(format!("transfer encoding '{value}' is not supported")));
+                        return Err(other(format!(
+                            "transfer encoding '{value}' is not supported"
+                        )));
                     }
                     "location" => head.location = Some(value.to_owned()),
                     "content-range" => {
@@ -285,7 +305,8 @@ impl Fetch {
                         self.tell("wget: note: redirected from https to http");
                     }
                     // A password is for the host that it was given for.
-                    if next.host != url.host || next.port != url.port || !next.secure && url.secure {
+                    if next.host != url.host || next.port != url.port || !next.secure && url.secure
+                    {
                         next.user = None;
                     }
                     post &= matches!(head.status, 307 | 308);
@@ -296,7 +317,10 @@ impl Fetch {
                     return Ok(());
                 }
                 status => {
-                    return Err(other(format!("server returned error: HTTP/1.1 {status} {}", head.reason)));
+                    return Err(other(format!(
+                        "server returned error: HTTP/1.1 {status} {}",
+                        head.reason
+                    )));
                 }
             }
         }
@@ -312,7 +336,14 @@ impl Fetch {
         Some(folder.join(url.file_name()))
     }
 
-    fn save(&mut self, wire: &mut Wire, head: &Head, name: Option<&Path>, from: u64, url: &Url) -> io::Result<()> {
+    fn save(
+        &mut self,
+        wire: &mut Wire,
+        head: &Head,
+        name: Option<&Path>,
+        from: u64,
+        url: &Url,
+    ) -> io::Result<()> {
         if self.given.has('s') {
             if !self.given.has('q') {
                 self.tell("remote file exists");
@@ -349,7 +380,11 @@ impl Fetch {
             (None, None) => None,
         };
         let mut progress = Progress::new(
-            if label.is_empty() { "-".to_owned() } else { label },
+            if label.is_empty() {
+                "-".to_owned()
+            } else {
+                label
+            },
             head.length.map(|length| length.saturating_add(from)),
             !self.given.has('q') && self.log.is_none(),
         );
@@ -359,7 +394,9 @@ impl Fetch {
         let mut left = if head.chunked { None } else { head.length };
         loop {
             if head.chunked {
-                let line = wire.line()?.ok_or_else(|| other("connection closed prematurely"))?;
+                let line = wire
+                    .line()?
+                    .ok_or_else(|| other("connection closed prematurely"))?;
                 let line = String::from_utf8_lossy(&line).into_owned();
                 let size = line.split(';').next().unwrap_or_default().trim();
                 let size = u64::from_str_radix(size, 16)
@@ -377,7 +414,8 @@ impl Fetch {
                         None => break,
                     }
                 }
-                write_all(to, block).map_err(|error| other(format!("write error: {}", cause(&error))))?;
+                write_all(to, block)
+                    .map_err(|error| other(format!("write error: {}", cause(&error))))?;
                 let count = block.len() as u64;
                 left = left.map(|left| left - count);
                 progress.add(count);
@@ -441,10 +479,27 @@ impl Progress {
         let (percent, eta) = match self.total.filter(|total| *total > 0) {
             Some(total) => {
                 let percent = self.done.saturating_mul(100) / total;
-                let left = total.saturating_sub(self.done).saturating_mul(seconds) / self.done.max(1);
-                (percent.min(100), format!("{:02}:{:02}:{:02} ETA", left / 3600, left / 60 % 60, left % 60))
+                let left =
+                    total.saturating_sub(self.done).saturating_mul(seconds) / self.done.max(1);
+                (
+                    percent.min(100),
+                    format!(
+                        "{:02}:{:02}:{:02} ETA",
+                        left / 3600,
+                        left / 60 % 60,
+                        left % 60
+                    ),
+                )
             }
-            None => (0, format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)),
+            None => (
+                0,
+                format!(
+                    "{:02}:{:02}:{:02}",
+                    seconds / 3600,
+                    seconds / 60 % 60,
+                    seconds % 60
+                ),
+            ),
         };
         let bar = usize::try_from(percent / 4).unwrap_or(0);
         let amount = match self.done {
@@ -453,7 +508,10 @@ impl Progress {
             done => format!("{}M", done >> 20),
         };
         let name: String = self.label.chars().take(20).collect();
-        let line = format!("\r{name:<20} {percent:>3}% |{:<25}| {amount:>6}  {eta}", "*".repeat(bar));
+        let line = format!(
+            "\r{name:<20} {percent:>3}% |{:<25}| {amount:>6}  {eta}",
+            "*".repeat(bar)
+        );
         let _ = write_all(stdio::stderr(), line.as_bytes());
         self.shown += 1;
     }
@@ -493,12 +551,15 @@ fn number(given: &Given, letter: char, usual: u32) -> io::Result<u32> {
 }
 
 fn run(given: Given) -> io::Result<()> {
-    let name = |path: &OsStr, error: io::Error| other(format!("{}: {}", path.display(), cause(&error)));
+    let name =
+        |path: &OsStr, error: io::Error| other(format!("{}: {}", path.display(), cause(&error)));
     let seconds = number(&given, 'T', 900)?;
     let tries = number(&given, 't', 1)?;
-    let bad = given
-        .values('H')
-        .find(|line| line.as_bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+    let bad = given.values('H').find(|line| {
+        line.as_bytes()
+            .iter()
+            .any(|byte| matches!(byte, b'\n' | b'\r'))
+    });
     if bad.is_some() {
         return Err(other("a header may not have a line end in it"));
     }

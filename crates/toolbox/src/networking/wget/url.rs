@@ -166,13 +166,22 @@ mod tests {
     #[test]
     fn parts() {
         let url = Url::parse("https://me:p%40ss@[::1]:8443/a b?q#f").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.secure), ("::1", 8443, true));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.secure),
+            ("::1", 8443, true)
+        );
         assert_eq!(url.user.as_deref(), Some("me:p@ss"));
         assert_eq!(url.path, "/a%20b?q");
         assert_eq!(url.place(), "[::1]:8443");
         assert_eq!(Url::parse("host").unwrap().text(), "http://host/");
         assert_eq!(Url::parse("host?x").unwrap().path, "/?x");
-        for bad in ["ftp://h/", "http://", "http://h:x/", "http://h/\r\nX: y", "http://[::1/"] {
+        for bad in [
+            "ftp://h/",
+            "http://",
+            "http://h:x/",
+            "http://h/\r\nX: y",
+            "http://[::1/",
+        ] {
             assert!(Url::parse(bad).is_none(), "{bad}");
         }
     }

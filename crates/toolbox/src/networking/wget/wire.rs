@@ -67,7 +67,10 @@ impl Wire {
             .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
             .stdout(Stdio::from(OwnedFd::from(theirs)));
         command.spawn().map_err(|error| {
-            io::Error::new(error.kind(), "https needs ssl_client, which is not installed")
+            io::Error::new(
+                error.kind(),
+                "https needs ssl_client, which is not installed",
+            )
         })?;
         self.fd = ours.into();
         Ok(())
@@ -117,7 +120,10 @@ impl Wire {
             }
             line.extend_from_slice(rest);
             if line.len() > LINE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "too long a header line"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "too long a header line",
+                ));
             }
             if !self.fill()? {
                 return Ok(None);
