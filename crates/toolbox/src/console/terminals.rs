@@ -17,7 +17,7 @@ frees the terminal N, or all that nobody uses";
 pub const OPENVT_USAGE: &str = "[-c N] [-sw] [PROGRAM [argument...]]
 
 -c  on terminal N, else on the first free one    -s  switch to it    -w  wait until PROGRAM ends, then switch back
--e  run it in place of openvt    without PROGRAM: $SHELL or /bin/sh";
+without PROGRAM: $SHELL or /bin/sh";
 pub const KBD_MODE_USAGE: &str = "[-a | -k | -s | -u] [-C TERMINAL]
 
 -a  8-bit characters    -k  keycodes    -s  scancodes    -u  UTF-8    without: print it";
@@ -146,7 +146,7 @@ pub fn openvt(arguments: &[OsString]) -> i32 {
     let (own, program) = arguments.split_at(at);
     let options = Options {
         applet: "openvt",
-        letters: "c:swe",
+        letters: "c:sw",
         long: &[],
     };
     let given = match options.parse(own) {
