@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 pub struct Options {
     /// The applet, for errors.
     pub applet: &'static str,
-    /// The letters.
+    /// The letters. One beyond U+00FF cannot be typed as an option: it is for what only has a long name.
     pub letters: &'static str,
     /// Long names and the letter that each stands for.
     pub long: &'static [(&'static str, char)],
@@ -216,6 +216,24 @@ mod tests {
         assert_eq!(given.values('b').collect::<Vec<_>>(), ["x", "y", "z"]);
         assert_eq!(given.operands, ["y", "-c"]);
         assert_eq!(parse(&["-"]).unwrap().operands, ["-"]);
+    }
+
+    #[test]
+    fn a_letter_beyond_a_byte_is_only_for_a_long_name() {
+        let options = Options {
+            applet: "test",
+            letters: "a\u{100}\u{101}:",
+            long: &[("spider", '\u{100}'), ("header", '\u{101}')],
+        };
+        let parse = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            options.parse(&words)
+        };
+        let given = parse(&["test", "--header=x", "--spider", "--header", "y"]).unwrap();
+        assert!(given.has('\u{100}'));
+        assert_eq!(given.values('\u{101}').collect::<Vec<_>>(), ["x", "y"]);
+        // Its bytes in UTF-8 are no letters, either.
+        assert_eq!(parse(&["test", "-\u{100}"]).unwrap_err(), 1);
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub const NSENTER_USAGE: &str = "[-t PID] [-mnuipUC[FILE]] [-r[DIR]] [-w[DIR]] [
 enters the namespaces of the process PID, or those in FILE: -m mount    -n network    -u host name
 -i System V IPC    -p process numbers    -U users    -C cgroups    -r, -w  root and working directory
 -F  do not fork before PROGRAM    -S, -G  user and group";
+/// What only has a long name.
+const PROPAGATION: char = '\u{100}';
+const SETGROUPS: char = '\u{101}';
+
 /// The namespaces: (letter, name in `/proc/PID/ns`, flag of clone(2), type for setns(2)).
 const KINDS: [(char, &str, i32, LinkNameSpaceType); 7] = [
     ('U', "user", 0x1000_0000, LinkNameSpaceType::User),
@@ -48,7 +52,7 @@ fn named(what: &str) -> impl FnOnce(io::Error) -> (String, io::Error) + '_ {
 pub fn unshare(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "unshare",
-        letters: "mnuipUCfrMP:s:",
+        letters: "mnuipUCfr\u{100}:\u{101}:",
         long: &[
             ("mount", 'm'),
             ("net", 'n'),
@@ -59,8 +63,8 @@ pub fn unshare(arguments: &[OsString]) -> i32 {
             ("cgroup", 'C'),
             ("fork", 'f'),
             ("map-root-user", 'r'),
-            ("propagation", 'P'),
-            ("setgroups", 's'),
+            ("propagation", PROPAGATION),
+            ("setgroups", SETGROUPS),
         ],
     };
     let (mut own, program) = {
@@ -139,7 +143,7 @@ fn separate(given: &Given, mount_proc: bool) -> Result<(), (String, io::Error)> 
             flags |= flag;
         }
     }
-    let word = given.value('P').and_then(OsStr::to_str);
+    let word = given.value(PROPAGATION).and_then(OsStr::to_str);
     let propagation = match word {
         Some("unchanged") => None,
         None | Some("private") => Some(Propagation::PRIVATE),
@@ -147,7 +151,7 @@ fn separate(given: &Given, mount_proc: bool) -> Result<(), (String, io::Error)> 
         Some("slave") => Some(Propagation::DOWNSTREAM),
         Some(other) => return Err((other.to_owned(), io::ErrorKind::InvalidInput.into())),
     };
-    let groups = match given.value('s').and_then(OsStr::to_str) {
+    let groups = match given.value(SETGROUPS).and_then(OsStr::to_str) {
         None => given.has('r').then_some("deny"),
         Some(word @ ("allow" | "deny")) => Some(word),
         Some(other) => return Err((other.to_owned(), io::ErrorKind::InvalidInput.into())),

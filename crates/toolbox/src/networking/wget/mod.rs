@@ -27,9 +27,17 @@ pub const USAGE: &str = "[-cqS] [--spider] [-O FILE] [-o LOG] [-P DIR] [-T SEC] 
 
 const REDIRECTS: u32 = 20;
 
+/// What only has a long name.
+const SPIDER: char = '\u{100}';
+const HEADER: char = '\u{101}';
+const POST_DATA: char = '\u{102}';
+const POST_FILE: char = '\u{103}';
+const UNCHECKED: char = '\u{104}';
+const TERSE: char = '\u{105}';
+
 const OPTIONS: Options = Options {
     applet: "wget",
-    letters: "cqSO:o:P:T:t:U:Y:sH:d:f:nv",
+    letters: "cqSO:o:P:T:t:U:Y:\u{100}\u{101}:\u{102}:\u{103}:\u{104}\u{105}",
     long: &[
         ("continue", 'c'),
         ("quiet", 'q'),
@@ -41,12 +49,12 @@ const OPTIONS: Options = Options {
         ("tries", 't'),
         ("user-agent", 'U'),
         ("proxy", 'Y'),
-        ("spider", 's'),
-        ("header", 'H'),
-        ("post-data", 'd'),
-        ("post-file", 'f'),
-        ("no-check-certificate", 'n'),
-        ("no-verbose", 'v'),
+        ("spider", SPIDER),
+        ("header", HEADER),
+        ("post-data", POST_DATA),
+        ("post-file", POST_FILE),
+        ("no-check-certificate", UNCHECKED),
+        ("no-verbose", TERSE),
     ],
 };
 
@@ -137,7 +145,7 @@ impl Fetch {
             }
         }
         if url.secure {
-            wire.secure(&url.host, !self.given.has('n'))?;
+            wire.secure(&url.host, !self.given.has(UNCHECKED))?;
         }
         Ok(wire)
     }
@@ -145,7 +153,7 @@ impl Fetch {
     fn request(&self, url: &Url, proxy: Option<&Url>, from: u64, post: bool) -> Vec<u8> {
         let method = if post {
             "POST"
-        } else if self.given.has('s') {
+        } else if self.given.has(SPIDER) {
             "HEAD"
         } else {
             "GET"
@@ -156,7 +164,7 @@ impl Fetch {
             None => url.path.clone(),
         };
         let own = |name: &str| {
-            self.given.values('H').any(|line| {
+            self.given.values(HEADER).any(|line| {
                 line.as_bytes()
                     .get(..name.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
@@ -193,7 +201,7 @@ impl Fetch {
             add("Content-Type:", b"application/x-www-form-urlencoded");
             add("Content-Length:", body.len().to_string().as_bytes());
         }
-        for line in self.given.values('H') {
+        for line in self.given.values(HEADER) {
             text.extend_from_slice(line.as_bytes());
             text.extend_from_slice(b"\r\n");
         }
@@ -344,7 +352,7 @@ impl Fetch {
         from: u64,
         url: &Url,
     ) -> io::Result<()> {
-        if self.given.has('s') {
+        if self.given.has(SPIDER) {
             if !self.given.has('q') {
                 self.tell("remote file exists");
             }
@@ -526,7 +534,13 @@ impl Progress {
 
 /// Runs it.
 pub fn main(arguments: &[OsString]) -> i32 {
-    let given = match OPTIONS.parse(arguments) {
+    // GNU's -nv, -nc, -nH and -np say nothing that is not so here.
+    let arguments: Vec<OsString> = arguments
+        .iter()
+        .filter(|word| !matches!(word.as_bytes(), b"-nv" | b"-nc" | b"-nH" | b"-np"))
+        .cloned()
+        .collect();
+    let given = match OPTIONS.parse(&arguments) {
         Ok(given) => given,
         Err(status) => return status,
     };
@@ -555,7 +569,7 @@ fn run(given: Given) -> io::Result<()> {
         |path: &OsStr, error: io::Error| other(format!("{}: {}", path.display(), cause(&error)));
     let seconds = number(&given, 'T', 900)?;
     let tries = number(&given, 't', 1)?;
-    let bad = given.values('H').find(|line| {
+    let bad = given.values(HEADER).find(|line| {
         line.as_bytes()
             .iter()
             .any(|byte| matches!(byte, b'\n' | b'\r'))
@@ -563,7 +577,7 @@ fn run(given: Given) -> io::Result<()> {
     if bad.is_some() {
         return Err(other("a header may not have a line end in it"));
     }
-    let body = match (given.value('d'), given.value('f')) {
+    let body = match (given.value(POST_DATA), given.value(POST_FILE)) {
         (Some(text), _) => Some(text.as_bytes().to_vec()),
         (None, Some(path)) => Some(std::fs::read(path).map_err(|error| name(path, error))?),
         _ => None,
@@ -573,7 +587,7 @@ fn run(given: Given) -> io::Result<()> {
         _ => None,
     };
     let output = match given.value('O') {
-        Some(path) if path != "-" && !given.has('s') => Some(
+        Some(path) if path != "-" && !given.has(SPIDER) => Some(
             OpenOptions::new()
                 .create(true)
                 .append(given.has('c'))
