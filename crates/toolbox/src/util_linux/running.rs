@@ -49,7 +49,7 @@ pub fn setsid(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "setsid",
         letters: "c",
-        long: &[("ctty", 'c')],
+        long: &[],
     };
     let (given, program) = match split(&options, arguments) {
         Ok(found) => found,
@@ -60,22 +60,24 @@ pub fn setsid(arguments: &[OsString]) -> i32 {
     }
     let take = given.has('c');
     let start = move || {
-        if rustix::process::setsid().is_err() {
-            return 1;
-        }
-        if take && let Err(error) = sys::init::take_terminal(rustix::stdio::stdin()) {
-            return fails("setsid", "setting the terminal", &error);
+        if take {
+            // As in BusyBox, the program runs as well where standard input is no terminal.
+            let _ = sys::init::take_terminal(rustix::stdio::stdin());
         }
         replace_by("setsid", &program)
     };
-    // The leader of a group cannot have a session of its own: then a child has it, and nobody waits.
-    if rustix::process::getpgrp() == rustix::process::getpid() {
-        return match sys::process::fork(start) {
-            Ok(_) => 0,
-            Err(error) => fails("setsid", "fork", &error),
-        };
+    if rustix::process::setsid().is_ok() {
+        return start();
     }
-    start()
+    // The leader of a group cannot have a session of its own: then a child has it, and nobody waits.
+    let child = move || match rustix::process::setsid() {
+        Ok(_) => start(),
+        Err(error) => fails("setsid", "setsid", &error.into()),
+    };
+    match sys::process::fork(child) {
+        Ok(_) => 0,
+        Err(error) => fails("setsid", "fork", &error),
+    }
 }
 
 /// `flock`
