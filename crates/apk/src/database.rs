@@ -17,7 +17,32 @@ pub const INSTALLED: &str = "lib/apk/db/installed";
 const SCRIPTS: &str = "lib/apk/db/scripts.tar.gz";
 const OLD_SCRIPTS: &str = "lib/apk/db/scripts.tar";
 const TRIGGERS: &str = "lib/apk/db/triggers";
-const WORLD: &str = "etc/apk/world";
+/// What was asked for.
+pub const WORLD: &str = "etc/apk/world";
+
+/// Where the files of a database lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The packages.
+    pub installed: PathBuf,
+    /// Their scripts, packed.
+    pub scripts: PathBuf,
+    /// The folders that they watch.
+    pub triggers: PathBuf,
+    /// What was asked for.
+    pub world: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places {
+            installed: INSTALLED.into(),
+            scripts: SCRIPTS.into(),
+            triggers: TRIGGERS.into(),
+            world: WORLD.into(),
+        }
+    }
+}
 
 /// Who owns something, and its permission bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,9 +145,14 @@ pub struct Database {
 impl Database {
     /// Reads the database of a root; where there is none, it is empty.
     pub fn read(fs: &dyn FileSystem) -> Result<Database, DatabaseError> {
-        let text = read_optional(fs, INSTALLED)?;
+        Database::read_at(fs, &Places::default())
+    }
+
+    /// Reads one that lies elsewhere.
+    pub fn read_at(fs: &dyn FileSystem, places: &Places) -> Result<Database, DatabaseError> {
+        let text = read_optional(fs, &places.installed)?;
         let mut packages = parse(&text)?;
-        let triggers = read_optional(fs, TRIGGERS)?;
+        let triggers = read_optional(fs, &places.triggers)?;
         for line in String::from_utf8_lossy(&triggers).lines() {
             if let Some((identity, patterns)) = line.split_once(' ')
                 && let Some(package) = packages
@@ -132,9 +162,9 @@ impl Database {
                 package.triggers = patterns.split_whitespace().map(str::to_owned).collect();
             }
         }
-        let mut bytes = read_optional(fs, SCRIPTS)?;
+        let mut bytes = read_optional(fs, &places.scripts)?;
         if bytes.is_empty() {
-            bytes = read_optional(fs, OLD_SCRIPTS)?;
+            bytes = read_optional(fs, Path::new(OLD_SCRIPTS))?;
         } else {
             let mut plain = Vec::new();
             let io = |source| DatabaseError::Io {
@@ -150,7 +180,7 @@ impl Database {
             file: SCRIPTS.to_owned(),
             source,
         })?;
-        let world = read_optional(fs, WORLD)?;
+        let world = read_optional(fs, &places.world)?;
         let mut wanted = Vec::new();
         for (number, line) in (1..).zip(String::from_utf8_lossy(&world).lines()) {
             wanted.extend(
@@ -183,9 +213,8 @@ impl Database {
         owners
     }
 
-    /// Writes it, each file replaced as a whole; the world last, as what it asks for is there then.
-    pub fn write(&self, fs: &dyn FileSystem) -> Result<(), DatabaseError> {
-        let mut text = String::new();
+    /// The files, each with its place.
+    pub fn files(&self, places: &Places) -> Result<[(PathBuf, Vec<u8>); 4], DatabaseError> {
         let mut bytes = Vec::new();
         let mut triggers = String::new();
         for package in &self.packages {
@@ -199,23 +228,39 @@ impl Database {
                 );
             }
         }
+        let scripts = self.scripts_archive().map_err(|source| DatabaseError::Io {
+            file: places.scripts.display().to_string(),
+            source,
+        })?;
+        Ok([
+            (places.scripts.clone(), scripts),
+            (places.triggers.clone(), triggers.into_bytes()),
+            (places.installed.clone(), bytes),
+            (places.world.clone(), self.world_text().into_bytes()),
+        ])
+    }
+
+    /// The text of the world.
+    pub fn world_text(&self) -> String {
+        let mut text = String::new();
         for wanted in &self.world {
             let _ = writeln!(text, "{wanted}");
         }
-        let io = |file: &'static str| {
-            move |source| DatabaseError::Io {
-                file: file.to_owned(),
+        text
+    }
+
+    /// Writes it, each file replaced as a whole; the world last, as what it asks for is there then.
+    pub fn write(&self, fs: &dyn FileSystem) -> Result<(), DatabaseError> {
+        self.write_at(fs, &Places::default())
+    }
+
+    /// Writes it elsewhere.
+    pub fn write_at(&self, fs: &dyn FileSystem, places: &Places) -> Result<(), DatabaseError> {
+        for (file, bytes) in self.files(places)? {
+            replace(fs, &file, &bytes, 0o644).map_err(|source| DatabaseError::Io {
+                file: file.display().to_string(),
                 source,
-            }
-        };
-        let scripts = self.scripts_archive().map_err(io(SCRIPTS))?;
-        for (file, bytes) in [
-            (SCRIPTS, scripts.as_slice()),
-            (TRIGGERS, triggers.as_bytes()),
-            (INSTALLED, &bytes),
-            (WORLD, text.as_bytes()),
-        ] {
-            replace(fs, Path::new(file), bytes, 0o644).map_err(io(file))?;
+            })?;
         }
         Ok(())
     }
@@ -248,17 +293,11 @@ impl Database {
 /// Writes a file beside its place, and moves it there.
 pub(crate) fn replace(fs: &dyn FileSystem, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    // Not `.new`, which a transaction's plan may speak of.
+    temporary.push(".write");
     let temporary = Path::new(&temporary);
-    match fs.unlink(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let write = || {
-        let mut file = fs.create(temporary, mode)?;
-        file.write_all(bytes)?;
-        file.flush()?;
-        drop(file);
+        crate::journal::write_file(fs, temporary, bytes, true)?;
         fs.chmod(temporary, mode)?;
         fs.rename(temporary, path)
     };
@@ -268,12 +307,12 @@ pub(crate) fn replace(fs: &dyn FileSystem, path: &Path, bytes: &[u8], mode: u32)
     })
 }
 
-fn read_optional(fs: &dyn FileSystem, file: &'static str) -> Result<Vec<u8>, DatabaseError> {
-    match fs.read(Path::new(file)) {
+fn read_optional(fs: &dyn FileSystem, file: &Path) -> Result<Vec<u8>, DatabaseError> {
+    match fs.read(file) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(DatabaseError::Io {
-            file: file.to_owned(),
+            file: file.display().to_string(),
             source,
         }),
     }

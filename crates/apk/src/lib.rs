@@ -2,17 +2,18 @@
 
 pub mod archive;
 pub mod commit;
-#[cfg(test)]
-mod commit_tests;
 pub mod database;
 pub mod dependency;
 pub mod encoding;
+pub mod history;
 pub mod index;
+pub mod journal;
 pub mod keys;
 pub mod package;
 pub mod record;
 pub mod solver;
 pub mod version;
+pub mod why;
 
 /// Year, month and day of so many days after 1970 began, in the Gregorian calendar.
 #[must_use]

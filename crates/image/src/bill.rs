@@ -20,7 +20,7 @@ pub struct Lock {
     pub arch: String,
     /// The hash of the declaration that it was made from.
     pub declaration: String,
-    /// The packages, by name.
+    /// The packages, in the order in which they are installed: the database keeps it.
     pub packages: Vec<Locked>,
 }
 

@@ -24,7 +24,7 @@ pub struct Filled {
     pub folder: PathBuf,
     /// Who owns what, where the builder could not change owners.
     pub owners: Option<Owners>,
-    /// The packages, by name, each with the SHA-256 of its file.
+    /// The packages in the order in which they were installed, each with the SHA-256 of its file.
     pub packages: Vec<(Record, String)>,
 }
 
@@ -100,7 +100,6 @@ pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
         let sha256 = digest::of_file(&package.file).map_err(io(&package.file))?;
         packages.push((package.record.clone(), sha256));
     }
-    packages.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     let database = install(inputs, chosen, folder)?;
     let mut text = inputs.spec.contents.repositories.join("\n");
     for line in inputs.more_repositories {

@@ -31,33 +31,53 @@ pub fn evaluate(text: &[u8], variables: &mut dyn Variables) -> Result<i64, Strin
     Ok(value)
 }
 
-/// A number as expressions write it: decimal, `0x…`, `0…` octal.
+/// A number as expressions write it: decimal, `0x…`, `0…` octal, `base#…` with bases from 2 to 64.
 pub fn number(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    let text = text.trim_ascii();
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
     };
-    let (digits, radix) = if let Some(hex) = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
-        (hex, 16)
-    } else if digits.len() > 1 && digits.starts_with('0') {
-        (&digits[1..], 8)
-    } else {
-        (digits, 10)
+    let (digits, radix) = match digits {
+        [b'0', b'x' | b'X', hex @ ..] => (hex, 16),
+        [b'0', octal @ ..] if !octal.is_empty() && octal.first() != Some(&b'#') => (octal, 8),
+        _ => match digits.iter().position(|byte| *byte == b'#') {
+            Some(at) => {
+                let (base, rest) = digits.split_at(at);
+                let base = base.iter().try_fold(0u32, |value, digit| {
+                    let digit = char::from(*digit).to_digit(10)?;
+                    Some(value.saturating_mul(10).saturating_add(digit))
+                })?;
+                if !(2..=64).contains(&base) {
+                    return None;
+                }
+                (rest.get(1..).unwrap_or_default(), base)
+            }
+            None => (digits, 10),
+        },
     };
-    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+    if digits.is_empty() {
         return None;
     }
     // Too large a number wraps, as C's does.
-    let value = digits
-        .chars()
-        .filter_map(|digit| digit.to_digit(radix))
-        .fold(0i64, |value, digit| {
-            value.wrapping_mul(radix.into()).wrapping_add(digit.into())
-        });
+    let mut value = 0i64;
+    for byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => u32::from(byte - b'0'),
+            b'a'..=b'z' => u32::from(byte - b'a') + 10,
+            // Upper case stands for the same as lower case where the base does not need both.
+            b'A'..=b'Z' if radix <= 36 => u32::from(byte - b'A') + 10,
+            b'A'..=b'Z' => u32::from(byte - b'A') + 36,
+            b'@' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        if digit >= radix {
+            return None;
+        }
+        value = value.wrapping_mul(radix.into()).wrapping_add(digit.into());
+    }
     Some(if negative {
         value.wrapping_neg()
     } else {
@@ -74,26 +94,38 @@ struct Parser<'a> {
     depth: u32,
 }
 
-/// Binary operators by how strongly they bind, the weakest first.
-const LEVELS: [&[&str]; 10] = [
-    &["||"],
-    &["&&"],
-    &["|"],
-    &["^"],
-    &["&"],
-    &["==", "!="],
-    &["<=", ">=", "<", ">"],
-    &["<<", ">>"],
-    &["+", "-"],
-    &["*", "/", "%"],
+/// A binary operator: how it is written, and how strongly it binds.
+type Operator = (&'static str, u8);
+
+const POWER: u8 = 11;
+
+/// Longer ones before what they begin with.
+const OPERATORS: [Operator; 20] = [
+    ("||", 1),
+    ("&&", 2),
+    ("|", 3),
+    ("^", 4),
+    ("&", 5),
+    ("==", 6),
+    ("!=", 6),
+    ("<<", 8),
+    (">>", 8),
+    ("<=", 7),
+    (">=", 7),
+    ("<", 7),
+    (">", 7),
+    ("+", 9),
+    ("-", 9),
+    ("**", POWER),
+    ("*", 10),
+    ("/", 10),
+    ("%", 10),
+    ("=", 0),
 ];
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn syntax(&self) -> String {
-        format!(
-            "arithmetic syntax error: {}",
-            String::from_utf8_lossy(self.text).trim()
-        )
+        "arithmetic syntax error".to_owned()
     }
 
     fn blanks(&mut self) {
@@ -102,7 +134,7 @@ impl Parser<'_> {
         }
     }
 
-    fn rest(&self) -> &[u8] {
+    fn rest(&self) -> &'a [u8] {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -123,21 +155,51 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn name(&self) -> Option<Vec<u8>> {
-        let name: Vec<u8> = self
-            .rest()
+    /// The name that stands here.
+    fn name(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        if !rest
+            .first()
+            .is_some_and(|byte| crate::lexer::is_name_start(*byte))
+        {
+            return None;
+        }
+        let len = rest
             .iter()
-            .copied()
-            .take_while(|byte| crate::lexer::is_name_byte(*byte))
-            .collect();
-        crate::lexer::is_name(&name).then_some(name)
+            .position(|byte| !crate::lexer::is_name_byte(*byte))
+            .unwrap_or(rest.len());
+        self.at += len;
+        self.blanks();
+        rest.get(..len)
     }
 
-    fn assignment(&mut self) -> Result<i64, String> {
+    fn deeper(&mut self) -> Result<(), String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err("arithmetic expression nested too deeply".to_owned());
         }
+        Ok(())
+    }
+
+    /// The operator that stands here, and whether it assigns.
+    fn operator(&self) -> Option<(Operator, bool)> {
+        let rest = self.rest();
+        if !matches!(
+            rest.first(),
+            Some(b'|' | b'&' | b'^' | b'=' | b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'/' | b'%')
+        ) {
+            return None;
+        }
+        let found = OPERATORS
+            .iter()
+            .find(|(text, _)| rest.starts_with(text.as_bytes()))?;
+        let assigns = found.1 == 0
+            || matches!(found.1, 3..=5 | 8..=10) && rest.get(found.0.len()) == Some(&b'=');
+        Some((*found, assigns))
+    }
+
+    fn assignment(&mut self) -> Result<i64, String> {
+        self.deeper()?;
         let value = self.bare_assignment();
         self.depth -= 1;
         value
@@ -145,100 +207,76 @@ impl Parser<'_> {
 
     fn bare_assignment(&mut self) -> Result<i64, String> {
         let start = self.at;
-        if let Some(name) = self.name() {
-            self.at += name.len();
+        if let Some(name) = self.name()
+            && let Some((operator, true)) = self.operator()
+        {
+            self.at += operator.0.len() + usize::from(operator.1 > 0);
             self.blanks();
-            for operator in ["<<=", ">>=", "*=", "/=", "%=", "+=", "-=", "&=", "^=", "|="] {
-                if self.take(operator) {
-                    let right = self.assignment()?;
-                    let left = self.get(&name)?;
-                    let value = self.binary(operator.trim_end_matches('='), left, right)?;
-                    return self.set(&name, value);
-                }
-            }
-            if self.rest().first() == Some(&b'=') && self.rest().get(1) != Some(&b'=') {
-                self.take("=");
-                let value = self.assignment()?;
-                return self.set(&name, value);
-            }
-            self.at = start;
+            let right = self.assignment()?;
+            let value = if operator.1 == 0 {
+                right
+            } else {
+                let left = self.get(name)?;
+                self.binary(operator.0, left, right)?
+            };
+            return self.set(name, value);
         }
+        self.at = start;
         self.conditional()
     }
 
     fn conditional(&mut self) -> Result<i64, String> {
-        let condition = self.level(0)?;
+        let condition = self.level(1)?;
         if !self.take("?") {
             return Ok(condition);
         }
-        let yes = self.part(condition == 0)?;
+        self.dead += u32::from(condition == 0);
+        let yes = self.comma();
+        self.dead -= u32::from(condition == 0);
+        let yes = yes?;
         if !self.take(":") {
             return Err(self.syntax());
         }
-        let no = self.part(condition != 0)?;
+        // What is behind `:` binds like a condition, as in C: `a ? b : c = d` assigns nothing.
+        self.deeper()?;
+        self.dead += u32::from(condition != 0);
+        let no = self.conditional();
+        self.dead -= u32::from(condition != 0);
+        self.depth -= 1;
+        let no = no?;
         Ok(if condition != 0 { yes } else { no })
     }
 
-    fn part(&mut self, dead: bool) -> Result<i64, String> {
-        self.dead += u32::from(dead);
-        let value = self.assignment();
-        self.dead -= u32::from(dead);
-        value
-    }
-
-    fn level(&mut self, level: usize) -> Result<i64, String> {
-        let Some(operators) = LEVELS.get(level) else {
-            return self.unary();
-        };
-        let mut left = self.level(level + 1)?;
-        'more: loop {
-            for operator in *operators {
-                let rest = self.rest();
-                if !rest.starts_with(operator.as_bytes()) {
-                    continue;
-                }
-                // Not the beginning of a longer operator, nor of an assignment.
-                let next = rest.get(operator.len());
-                let longer = match *operator {
-                    "|" | "&" => next == operator.as_bytes().first(),
-                    "<" | ">" => next == operator.as_bytes().first() || next == Some(&b'='),
-                    _ => false,
-                };
-                let assigns = !matches!(
-                    *operator,
-                    "==" | "!=" | "<=" | ">=" | "||" | "&&" | "<" | ">"
-                );
-                if longer || (assigns && next == Some(&b'=')) {
-                    continue;
-                }
-                self.take(operator);
-                left = match *operator {
-                    "||" | "&&" => {
-                        let decided = (*operator == "||") == (left != 0);
-                        self.dead += u32::from(decided);
-                        let right = self.level(level + 1);
-                        self.dead -= u32::from(decided);
-                        let right = right?;
-                        i64::from(if *operator == "||" {
-                            left != 0 || right != 0
-                        } else {
-                            left != 0 && right != 0
-                        })
-                    }
-                    _ => {
-                        let right = self.level(level + 1)?;
-                        self.binary(operator, left, right)?
-                    }
-                };
-                continue 'more;
+    /// Operators that bind at least so strongly.
+    fn level(&mut self, least: u8) -> Result<i64, String> {
+        let mut left = self.unary()?;
+        while let Some(((text, strength), false)) = self.operator() {
+            if strength < least {
+                break;
             }
-            return Ok(left);
+            self.at += text.len();
+            self.blanks();
+            let decided = match text {
+                "||" => left != 0,
+                "&&" => left == 0,
+                _ => false,
+            };
+            self.deeper()?;
+            self.dead += u32::from(decided);
+            // All but the power bind to the left.
+            let right = self.level(strength + u8::from(strength != POWER));
+            self.dead -= u32::from(decided);
+            self.depth -= 1;
+            left = self.binary(text, left, right?)?;
         }
+        Ok(left)
     }
 
     fn binary(&self, operator: &str, left: i64, right: i64) -> Result<i64, String> {
         let shift = u32::try_from(right & 63).unwrap_or(0);
         Ok(match operator {
+            "||" => i64::from(left != 0 || right != 0),
+            "&&" => i64::from(left != 0 && right != 0),
             "|" => left | right,
             "^" => left ^ right,
             "&" => left & right,
@@ -253,6 +291,8 @@ impl Parser<'_> {
             "+" => left.wrapping_add(right),
             "-" => left.wrapping_sub(right),
             "*" => left.wrapping_mul(right),
+            "**" if right < 0 && self.dead == 0 => return Err("exponent less than 0".to_owned()),
+            "**" => power(left, right),
             _ if right == 0 && self.dead > 0 => 0,
             _ if right == 0 => return Err("divide by zero".to_owned()),
             "/" => left.wrapping_div(right),
@@ -276,73 +316,90 @@ impl Parser<'_> {
     }
 
     fn unary(&mut self) -> Result<i64, String> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err("arithmetic expression nested too deeply".to_owned());
-        }
+        self.deeper()?;
         let value = self.bare_unary();
         self.depth -= 1;
         value
     }
 
     fn bare_unary(&mut self) -> Result<i64, String> {
-        for (operator, step) in [("++", 1), ("--", -1)] {
-            let ahead = self.rest().get(2..).unwrap_or_default().trim_ascii_start();
-            let is_name = ahead
-                .first()
-                .is_some_and(|byte| crate::lexer::is_name_start(*byte));
-            if self.rest().starts_with(operator.as_bytes()) && is_name {
-                self.take(operator);
-                let Some(name) = self.name() else {
-                    return Err(self.syntax());
-                };
-                self.at += name.len();
+        let Some(first) = self.rest().first().copied() else {
+            return Err(self.syntax());
+        };
+        let second = self.rest().get(1).copied();
+        match first {
+            b'+' | b'-' if second == Some(first) => {
+                let step = if first == b'+' { 1 } else { -1 };
+                let start = self.at;
+                self.at += 2;
                 self.blanks();
-                let value = self.get(&name)?.wrapping_add(step);
-                return self.set(&name, value);
+                if let Some(name) = self.name() {
+                    let value = self.get(name)?.wrapping_add(step);
+                    return self.set(name, value);
+                }
+                // Two signs that have nothing to count up or down.
+                self.at = start + 1;
+                self.blanks();
+                let value = self.unary()?;
+                return Ok(if step < 0 {
+                    value.wrapping_neg()
+                } else {
+                    value
+                });
             }
-        }
-        if self.take("!") {
-            return Ok(i64::from(self.unary()? == 0));
-        }
-        if self.take("~") {
-            return Ok(!self.unary()?);
-        }
-        if self.take("-") {
-            return Ok(self.unary()?.wrapping_neg());
-        }
-        if self.take("+") {
-            return self.unary();
-        }
-        if self.take("(") {
-            let value = self.comma()?;
-            if !self.take(")") {
-                return Err(self.syntax());
+            b'!' | b'~' | b'-' | b'+' => {
+                self.at += 1;
+                self.blanks();
+                let value = self.unary()?;
+                return Ok(match first {
+                    b'!' => i64::from(value == 0),
+                    b'~' => !value,
+                    b'-' => value.wrapping_neg(),
+                    _ => value,
+                });
             }
-            return Ok(value);
+            b'(' => {
+                self.at += 1;
+                self.blanks();
+                let value = self.comma()?;
+                if !self.take(")") {
+                    return Err(self.syntax());
+                }
+                return Ok(value);
+            }
+            _ => {}
         }
         if let Some(name) = self.name() {
-            self.at += name.len();
-            self.blanks();
-            let value = self.get(&name)?;
+            let value = self.get(name)?;
             for (operator, step) in [("++", 1), ("--", -1)] {
                 if self.take(operator) {
-                    self.set(&name, value.wrapping_add(step))?;
+                    self.set(name, value.wrapping_add(step))?;
                 }
             }
             return Ok(value);
         }
-        let digits = self
-            .rest()
+        let rest = self.rest();
+        let digits = rest
             .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b'@' | b'_'))
             .count();
-        let value =
-            number(self.rest().get(..digits).unwrap_or_default()).ok_or_else(|| self.syntax())?;
+        let value = number(rest.get(..digits).unwrap_or_default()).ok_or_else(|| self.syntax())?;
         self.at += digits;
         self.blanks();
         Ok(value)
     }
+}
+
+fn power(base: i64, exponent: i64) -> i64 {
+    let (mut result, mut base, mut exponent) = (1i64, base, exponent.max(0));
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = result.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        exponent >>= 1;
+    }
+    result
 }
 
 #[cfg(test)]

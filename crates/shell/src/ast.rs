@@ -194,6 +194,8 @@ pub enum Part {
     Command(Rc<List>),
     /// `$((…))`
     Arithmetic(Word),
+    /// `<(…)`, or `>(…)` where the flag is not set
+    Process(bool, Rc<List>),
 }
 
 /// `${name…}`

@@ -2,7 +2,7 @@
 
 use crate::exec::{Flow, Shell, strerror};
 use crate::parser::Parser;
-use crate::{AppletFn, builtins};
+use crate::{AppletFn, RegexFn, builtins};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -13,11 +13,18 @@ const USAGE: &str =
 
 /// Runs the shell with the environment that it was started in; `applets` finds the host's programs. Returns the
 /// status to exit with.
-pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn>>) -> i32 {
+pub fn main(
+    arguments: &[OsString],
+    applets: Option<fn(&[u8]) -> Option<AppletFn>>,
+    regex: Option<RegexFn>,
+) -> i32 {
     let mut shell = Shell::new();
+    shell.regex = regex;
     shell.applets = applets;
     shell.import_environment(std::env::vars_os());
     set_folder(&mut shell);
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    shell.set_var(b"PPID", parent.to_string().as_bytes());
     let name = arguments.first().map_or(&b"sh"[..], |name| name.as_bytes());
     shell.name = name.to_vec();
     let login = name.starts_with(b"-");
@@ -29,7 +36,7 @@ pub fn main(arguments: &[OsString], applets: Option<fn(&[u8]) -> Option<AppletFn
     match start(&mut shell, &words, login) {
         Ok(Start::Text(text)) => {
             let name = shell.name.clone();
-            shell.run_to_exit(|shell| shell.run_text(&name, &text))
+            shell.run_to_exit(|shell| shell.run_lines(&name, &text, true))
         }
         Ok(Start::File(path)) => match std::fs::read(OsStr::from_bytes(&path)) {
             Ok(text) => {
@@ -158,7 +165,7 @@ fn start(shell: &mut Shell, words: &[Vec<u8>], mut login: bool) -> Result<Start,
 
 fn profile(shell: &mut Shell, path: &[u8]) {
     if let Ok(text) = std::fs::read(OsStr::from_bytes(path))
-        && let Err(Flow::Exit(status)) = shell.run_text(path, &text)
+        && let Err(Flow::Exit(status) | Flow::Abort(status)) = shell.run_text(path, &text)
         && !shell.options.interactive
     {
         shell.exited = Some(status);
@@ -174,7 +181,7 @@ fn read_commands(shell: &mut Shell) -> Result<(), Flow> {
         if text.is_empty() && ended {
             return Ok(());
         }
-        match parse(shell, &text, line) {
+        match parse(shell, &text, line, !ended) {
             Parsed::Unfinished if !ended => continue,
             Parsed::Lists(lists) => {
                 for list in lists {
@@ -199,10 +206,11 @@ enum Parsed {
     Failed,
 }
 
-fn parse(shell: &Shell, text: &[u8], line: u32) -> Parsed {
+fn parse(shell: &Shell, text: &[u8], line: u32, more: bool) -> Parsed {
     let name = String::from_utf8_lossy(&shell.name).into_owned();
     let mut parser = Parser::new(text, &name, &shell.aliases);
     parser.line = line;
+    parser.more = more;
     let mut lists = Vec::new();
     loop {
         match parser.next_command() {
@@ -271,7 +279,7 @@ fn interactive(shell: &mut Shell) -> i32 {
             shell.status = 2;
             continue;
         }
-        match parse(shell, &text, 1) {
+        match parse(shell, &text, 1, true) {
             Parsed::Unfinished => continue,
             Parsed::Failed => shell.status = 2,
             Parsed::Lists(lists) => {
@@ -363,7 +371,7 @@ fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
     if !out.contains(&b'$') && !out.contains(&b'`') {
         return out;
     }
-    let aliases = std::collections::HashMap::new();
+    let aliases = crate::parser::Aliases::default();
     match Parser::new(&out, "prompt", &aliases).expandable() {
         Ok(word) => shell.string(&word).unwrap_or(out),
         Err(_) => out,

@@ -4,48 +4,165 @@
 
 use crate::arithmetic;
 use crate::ast::{Operation, Parameter, Part, Place, Word};
+use crate::builtins::lossy;
 use crate::exec::{Flow, Shell};
+use crate::lexer::is_name;
 use crate::pattern;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The fields that a word becomes, as patterns.
-struct Fields<'a> {
-    done: Vec<Vec<u8>>,
-    current: Vec<u8>,
-    /// There is a field, even if it is empty.
-    started: bool,
-    /// The bytes that split; `None`: nothing does.
-    separators: Option<&'a [u8]>,
+/// What a word is expanded for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// Arguments: split, pathnames expanded.
+    Fields,
+    /// One pattern: what was quoted has backslashes before what would be alive.
+    Pattern,
+    /// One regular expression, what was quoted in it taken literally.
+    Regex,
+    /// One text.
+    Text,
 }
 
-impl Fields<'_> {
+/// The bytes of `IFS`, without an allocation for all that scripts use.
+#[derive(Clone, Copy, Default)]
+struct Separators {
+    bytes: [u8; 14],
+    len: u8,
+}
+
+impl Separators {
+    fn of(shell: &Shell) -> Separators {
+        let mut all = Separators::default();
+        for byte in shell.variables.get(b"IFS").unwrap_or(b" \t\n") {
+            if let Some(place) = all.bytes.get_mut(usize::from(all.len)) {
+                *place = *byte;
+                all.len += 1;
+            }
+        }
+        all
+    }
+
+    fn contains(&self, byte: u8) -> bool {
+        self.bytes
+            .get(..usize::from(self.len))
+            .is_some_and(|all| all.contains(&byte))
+    }
+
+    fn is_white(&self, byte: u8) -> bool {
+        matches!(byte, b' ' | b'\t' | b'\n') && self.contains(byte)
+    }
+}
+
+/// The fields that a word becomes.
+struct Fields<'a> {
+    aim: Aim,
+    separators: Separators,
+    /// Where finished fields go, with pathnames expanded.
+    done: &'a mut Vec<Vec<u8>>,
+    current: Vec<u8>,
+    /// The parts of `current` that were quoted and hold what would be alive otherwise.
+    quoted: Vec<(usize, usize)>,
+    /// There is a field, even if it is empty.
+    started: bool,
+    /// Something unquoted in `current` may be a pattern.
+    glob: bool,
+    /// Pathnames are expanded.
+    pathnames: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn new(shell: &Shell, aim: Aim, done: &'a mut Vec<Vec<u8>>) -> Fields<'a> {
+        Fields {
+            aim,
+            separators: if aim == Aim::Fields {
+                Separators::of(shell)
+            } else {
+                Separators::default()
+            },
+            done,
+            current: Vec::new(),
+            quoted: Vec::new(),
+            started: false,
+            glob: false,
+            pathnames: !shell.options.no_glob,
+        }
+    }
+
     fn quoted(&mut self, text: &[u8]) {
         self.started = true;
-        pattern::quote(text, &mut self.current);
+        match self.aim {
+            Aim::Text => self.current.extend_from_slice(text),
+            Aim::Pattern => pattern::quote(text, &mut self.current),
+            Aim::Regex => {
+                for byte in text {
+                    if b".[]{}()*+?^$|\\".contains(byte) {
+                        self.current.push(b'\\');
+                    }
+                    self.current.push(*byte);
+                }
+            }
+            Aim::Fields => {
+                let from = self.current.len();
+                self.current.extend_from_slice(text);
+                if text.iter().any(|byte| pattern::is_special(*byte)) {
+                    self.quoted.push((from, self.current.len()));
+                }
+            }
+        }
+    }
+
+    /// Unquoted text of the script, or one piece of an expansion.
+    fn alive(&mut self, text: &[u8]) {
+        self.glob |=
+            self.aim == Aim::Fields && text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+        self.current.extend_from_slice(text);
     }
 
     fn end(&mut self) {
-        if self.started || !self.current.is_empty() {
-            self.done.push(std::mem::take(&mut self.current));
+        if !self.started && self.current.is_empty() {
+            return;
         }
         self.started = false;
+        if self.glob && self.pathnames {
+            let mut path = Vec::with_capacity(self.current.len() + 8);
+            let mut at = 0;
+            for (from, to) in &self.quoted {
+                path.extend_from_slice(self.current.get(at..*from).unwrap_or_default());
+                pattern::quote(self.current.get(*from..*to).unwrap_or_default(), &mut path);
+                at = *to;
+            }
+            path.extend_from_slice(self.current.get(at..).unwrap_or_default());
+            if pattern::is_alive(&path) {
+                let mut found = pattern::expand_path(&path);
+                if !found.is_empty() {
+                    self.current.clear();
+                    self.quoted.clear();
+                    self.glob = false;
+                    self.done.append(&mut found);
+                    return;
+                }
+            }
+        }
+        self.glob = false;
+        self.quoted.clear();
+        self.done.push(std::mem::take(&mut self.current));
     }
 
     /// Text that came out of an expansion: it is split, and patterns in it are alive.
     fn expanded(&mut self, text: &[u8]) {
-        let Some(separators) = self.separators else {
+        if self.aim != Aim::Fields || self.separators.len == 0 {
             return self.alive(text);
-        };
+        }
+        let separators = self.separators;
         let mut at = 0;
-        let is_white =
-            |byte: u8| matches!(byte, b' ' | b'\t' | b'\n') && separators.contains(&byte);
         while let Some(byte) = text.get(at).copied() {
-            if !separators.contains(&byte) {
+            if !separators.contains(byte) {
                 let rest = text.get(at..).unwrap_or_default();
                 let len = rest
                     .iter()
-                    .position(|byte| separators.contains(byte))
+                    .position(|byte| separators.contains(*byte))
                     .unwrap_or(rest.len());
                 self.alive(rest.get(..len).unwrap_or_default());
                 at += len;
@@ -57,9 +174,9 @@ impl Fields<'_> {
             while let Some(byte) = text
                 .get(at)
                 .copied()
-                .filter(|byte| separators.contains(byte))
+                .filter(|byte| separators.contains(*byte))
             {
-                if !is_white(byte) {
+                if !separators.is_white(byte) {
                     if hard {
                         break;
                     }
@@ -74,12 +191,11 @@ impl Fields<'_> {
         }
     }
 
-    fn alive(&mut self, text: &[u8]) {
-        for byte in text {
-            if *byte == b'\\' {
-                self.current.push(b'\\');
-            }
-            self.current.push(*byte);
+    fn emit(&mut self, text: &[u8], quoted: bool) {
+        if quoted {
+            self.quoted(text);
+        } else {
+            self.expanded(text);
         }
     }
 }
@@ -89,53 +205,43 @@ impl Shell {
     pub(crate) fn fields(&mut self, word: &Word, out: &mut Vec<Vec<u8>>) -> Result<(), Flow> {
         // Most words are plain.
         if let Some(text) = word.plain()
-            && !pattern::is_alive(text)
+            && !text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
         {
             out.push(text.to_vec());
             return Ok(());
         }
-        let separators = self
-            .variables
-            .get(b"IFS")
-            .map_or_else(|| b" \t\n".to_vec(), <[u8]>::to_vec);
-        let mut fields = Fields {
-            done: Vec::new(),
-            current: Vec::new(),
-            started: false,
-            separators: Some(&separators),
-        };
+        let mut fields = Fields::new(self, Aim::Fields, out);
         self.parts(&word.0, &mut fields, false)?;
         fields.end();
-        for field in fields.done {
-            if pattern::is_alive(&field) && !self.options.no_glob {
-                let found = pattern::expand_path(&field);
-                if !found.is_empty() {
-                    out.extend(found);
-                    continue;
-                }
-            }
-            out.push(pattern::unquote(&field));
-        }
         Ok(())
+    }
+
+    fn one(&mut self, word: &Word, aim: Aim) -> Result<Vec<u8>, Flow> {
+        let mut done = Vec::new();
+        let mut fields = Fields::new(self, aim, &mut done);
+        self.parts(&word.0, &mut fields, false)?;
+        Ok(fields.current)
     }
 
     /// A word as one string: neither split nor expanded to pathnames.
     pub(crate) fn string(&mut self, word: &Word) -> Result<Vec<u8>, Flow> {
-        Ok(pattern::unquote(&self.pattern(word)?))
+        match word.plain() {
+            Some(text) => Ok(text.to_vec()),
+            None => self.one(word, Aim::Text),
+        }
     }
 
     /// A word as a pattern, what is quoted in it taken literally.
-    pub(crate) fn pattern(&mut self, word: &Word) -> Result<Vec<u8>, Flow> {
-        let mut fields = Fields {
-            done: Vec::new(),
-            current: Vec::new(),
-            started: false,
-            separators: None,
-        };
-        self.parts(&word.0, &mut fields, false)?;
-        let mut all = fields.done;
-        all.push(fields.current);
-        Ok(all.join(&b' '))
+    pub(crate) fn pattern<'w>(&mut self, word: &'w Word) -> Result<Cow<'w, [u8]>, Flow> {
+        match word.plain() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => Ok(Cow::Owned(self.one(word, Aim::Pattern)?)),
+        }
+    }
+
+    /// A word as a regular expression.
+    pub(crate) fn regex_text(&mut self, word: &Word) -> Result<Vec<u8>, Flow> {
+        self.one(word, Aim::Regex)
     }
 
     /// `quoted`: inside double quotes.
@@ -143,12 +249,14 @@ impl Shell {
         for part in parts {
             match part {
                 Part::Text(text) if quoted => fields.quoted(text),
-                Part::Text(text) => fields.current.extend_from_slice(text),
+                Part::Text(text) => fields.alive(text),
                 Part::Quoted(text) => fields.quoted(text),
                 Part::Double(inner) => {
                     // "$@" with no parameters is no field at all; any other "" is one.
-                    let only_at =
-                        matches!(inner.as_slice(), [Part::Parameter(p)] if p.name == b"@");
+                    let only_at = !inner.is_empty()
+                        && inner
+                            .iter()
+                            .all(|part| matches!(part, Part::Parameter(p) if p.name == b"@"));
                     if !only_at {
                         fields.started = true;
                     }
@@ -161,20 +269,21 @@ impl Shell {
                 Part::Parameter(parameter) => self.parameter(parameter, fields, quoted)?,
                 Part::Command(list) => {
                     let output = self.command_output(list)?;
-                    if quoted {
-                        fields.quoted(&output)
-                    } else {
-                        fields.expanded(&output)
-                    }
+                    fields.emit(&output, quoted);
+                }
+                Part::Process(read, list) => {
+                    let path = self.process_path(*read, list)?;
+                    fields.quoted(&path);
                 }
                 Part::Arithmetic(word) => {
-                    let text = self.string(word)?;
-                    let value = self.arithmetic(&text)?.to_string();
-                    if quoted {
-                        fields.quoted(value.as_bytes())
-                    } else {
-                        fields.expanded(value.as_bytes())
-                    }
+                    let value = match word.plain() {
+                        Some(text) => self.arithmetic(text)?,
+                        None => {
+                            let text = self.one(word, Aim::Text)?;
+                            self.arithmetic(&text)?
+                        }
+                    };
+                    fields.emit(value.to_string().as_bytes(), quoted);
                 }
             }
         }
@@ -242,6 +351,7 @@ impl Shell {
             b"$" => Some(self.pid.to_string().into_bytes()),
             b"!" => self.last_background.map(|pid| pid.to_string().into_bytes()),
             b"-" => Some(self.options.letters()),
+            b"EPOCHSECONDS" => Some(epoch_seconds().to_string().into_bytes()),
             b"LINENO" => Some(self.line.to_string().into_bytes()),
             b"RANDOM" => Some(self.random().to_string().into_bytes()),
             _ => self.variables.get(name).map(<[u8]>::to_vec),
@@ -255,70 +365,73 @@ impl Shell {
         quoted: bool,
     ) -> Result<(), Flow> {
         let name = parameter.name.as_slice();
-        let emit = |fields: &mut Fields<'_>, text: &[u8]| {
-            if quoted {
-                fields.quoted(text)
-            } else {
-                fields.expanded(text)
-            }
-        };
         if matches!(name, b"@" | b"*") {
             return self.all_parameters(parameter, fields, quoted);
+        }
+        // What most scripts do most: a variable's value as it is.
+        if parameter.operation == Operation::Value && is_name(name) && !is_computed(name) {
+            match self.variables.get(name) {
+                Some(value) => fields.emit(value, quoted),
+                None if self.options.no_unset => return Err(self.not_set(name, "")),
+                None => fields.started |= quoted,
+            }
+            return Ok(());
         }
         let value = self.special_or_variable(name);
         let usable = |colon: bool| value.as_ref().filter(|value| !colon || !value.is_empty());
         match &parameter.operation {
             Operation::Default(colon, word) => match usable(*colon) {
-                Some(value) => emit(fields, value),
+                Some(value) => fields.emit(value, quoted),
                 None => self.inner_word(word, fields, quoted)?,
             },
             Operation::Alternative(colon, word) => {
                 if usable(*colon).is_some() {
                     self.inner_word(word, fields, quoted)?;
+                } else {
+                    fields.started |= quoted;
                 }
             }
             Operation::Assign(colon, word) => match usable(*colon) {
-                Some(value) => emit(fields, value),
+                Some(value) => fields.emit(value, quoted),
                 None => {
                     let text = self.string(word)?;
-                    if !crate::lexer::is_name(name) {
-                        return Err(self.fail(&format!(
-                            "{}: bad variable name",
-                            String::from_utf8_lossy(name)
-                        )));
+                    if !is_name(name) {
+                        return Err(self.fail(&format!("{}: bad variable name", lossy(name))));
                     }
                     self.assign(name, text.clone())?;
-                    emit(fields, &text);
+                    fields.emit(&text, quoted);
                 }
             },
             Operation::Error(colon, word) => match usable(*colon) {
-                Some(value) => emit(fields, value),
+                Some(value) => fields.emit(value, quoted),
                 None => {
-                    let mut text = String::from_utf8_lossy(&self.string(word)?).into_owned();
+                    let text = self.string(word)?;
                     if text.is_empty() {
-                        text = "parameter not set".to_owned();
+                        return Err(self.not_set(name, if *colon { " or null" } else { "" }));
                     }
-                    return Err(self.fail(&format!("{}: {text}", String::from_utf8_lossy(name))));
+                    return Err(self.fail(&format!("{}: {}", lossy(name), lossy(&text))));
                 }
             },
             operation => {
                 let Some(value) = value else {
                     if self.options.no_unset {
-                        let what = format!("{}: parameter not set", String::from_utf8_lossy(name));
-                        return Err(self.fail(&what));
+                        return Err(self.not_set(name, ""));
                     }
-                    if *operation == Operation::Length {
-                        emit(fields, b"0");
-                    } else if quoted {
-                        fields.started = true;
+                    match operation {
+                        Operation::Length => fields.emit(b"0", quoted),
+                        _ => fields.started |= quoted,
                     }
                     return Ok(());
                 };
                 let value = self.transform(value, operation)?;
-                emit(fields, &value);
+                fields.emit(&value, quoted);
             }
         }
         Ok(())
+    }
+
+    fn not_set(&mut self, name: &[u8], more: &str) -> Flow {
+        self.fail(&format!("{}: parameter not set{more}", lossy(name)))
     }
 
     /// The word of `${name-word}`: its own quotes count; outside quotes it is split.
@@ -328,6 +441,7 @@ impl Shell {
         fields: &mut Fields<'_>,
         quoted: bool,
     ) -> Result<(), Flow> {
+        fields.started |= quoted;
         for part in &word.0 {
             match part {
                 Part::Text(text) if !quoted => fields.expanded(text),
@@ -344,21 +458,32 @@ impl Shell {
         quoted: bool,
     ) -> Result<(), Flow> {
         let none = self.positional.is_empty();
+        let empty = |shell: &Shell, colon: bool| {
+            none || colon && shell.positional.iter().all(Vec::is_empty)
+        };
         match &parameter.operation {
             Operation::Length => {
                 let count = self.positional.len().to_string();
-                fields.expanded(count.as_bytes());
+                fields.emit(count.as_bytes(), quoted);
                 return Ok(());
             }
-            Operation::Default(colon, word)
-            | Operation::Assign(colon, word)
-            | Operation::Error(colon, word)
-                if none || (*colon && self.positional.iter().all(Vec::is_empty)) =>
-            {
+            Operation::Default(colon, word) if empty(self, *colon) => {
                 return self.inner_word(word, fields, quoted);
             }
+            Operation::Assign(colon, _) if empty(self, *colon) => {
+                let what = format!("{}: bad variable name", lossy(&parameter.name));
+                return Err(self.fail(&what));
+            }
+            Operation::Error(colon, word) if empty(self, *colon) => {
+                let text = self.string(word)?;
+                if text.is_empty() {
+                    return Err(self.not_set(&parameter.name, if *colon { " or null" } else { "" }));
+                }
+                let what = format!("{}: {}", lossy(&parameter.name), lossy(&text));
+                return Err(self.fail(&what));
+            }
             Operation::Alternative(colon, word) => {
-                if !(none || *colon && self.positional.iter().all(Vec::is_empty)) {
+                if !empty(self, *colon) {
                     return self.inner_word(word, fields, quoted);
                 }
                 return Ok(());
@@ -378,41 +503,38 @@ impl Shell {
                 values.push(self.transform(value, &parameter.operation)?);
             }
         }
-        if parameter.name == b"*" && (quoted || fields.separators.is_none()) {
+        if fields.aim != Aim::Fields || parameter.name == b"*" && quoted {
             let separator = match self.variables.get(b"IFS") {
                 None => vec![b' '],
                 Some(ifs) => ifs.get(..1).unwrap_or_default().to_vec(),
             };
-            fields.quoted(&values.join(separator.as_slice()));
+            let text = values.join(separator.as_slice());
+            if quoted {
+                fields.quoted(&text);
+            } else {
+                fields.alive(&text);
+            }
             return Ok(());
         }
         for (number, value) in values.iter().enumerate() {
             if number > 0 {
-                if fields.separators.is_none() {
-                    fields.current.push(b' ');
-                } else {
-                    fields.end();
-                }
+                fields.end();
             }
-            if quoted {
-                fields.quoted(value);
-            } else {
-                fields.expanded(value);
-            }
+            fields.emit(value, quoted);
         }
         Ok(())
     }
 
     fn transform(&mut self, value: Vec<u8>, operation: &Operation) -> Result<Vec<u8>, Flow> {
         Ok(match operation {
-            Operation::Length => characters(&value).len().to_string().into_bytes(),
+            Operation::Length => count_characters(&value).to_string().into_bytes(),
             Operation::TrimStart(longest, word) => {
                 let pattern = self.pattern(word)?;
-                trim(&value, &pattern, *longest, false)
+                trim(value, &pattern, *longest, false)
             }
             Operation::TrimEnd(longest, word) => {
                 let pattern = self.pattern(word)?;
-                trim(&value, &pattern, *longest, true)
+                trim(value, &pattern, *longest, true)
             }
             Operation::Slice(offset, length) => {
                 let (offset, length) = self.slice_numbers(offset, length.as_ref())?;
@@ -421,7 +543,8 @@ impl Shell {
                 all.get(from..to).unwrap_or_default().concat()
             }
             Operation::Replace(place, find, text) => {
-                let (find, text) = (self.pattern(find)?, self.string(text)?);
+                let find = self.pattern(find)?;
+                let text = self.string(text)?;
                 replace(&value, *place, &find, &text)
             }
             _ => value,
@@ -454,6 +577,12 @@ impl Shell {
     }
 }
 
+fn epoch_seconds() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
+}
+
 fn characters(text: &[u8]) -> Vec<&[u8]> {
     let mut all = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -463,6 +592,19 @@ fn characters(text: &[u8]) -> Vec<&[u8]> {
         rest = behind;
     }
     all
+}
+
+fn count_characters(text: &[u8]) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        characters(text).len()
+    }
+}
+
+/// Parameters that have names, and values that nobody set.
+fn is_computed(name: &[u8]) -> bool {
+    matches!(name, b"LINENO" | b"RANDOM" | b"EPOCHSECONDS")
 }
 
 fn slice_range(len: usize, offset: i64, length: Option<i64>) -> (usize, usize) {
@@ -481,29 +623,62 @@ fn slice_range(len: usize, offset: i64, length: Option<i64>) -> (usize, usize) {
 }
 
 /// Takes the shortest or the longest match off one end.
-fn trim(value: &[u8], find: &[u8], longest: bool, end: bool) -> Vec<u8> {
-    let mut places: Vec<usize> = vec![0];
-    let mut at = 0;
-    while at < value.len() {
-        at += pattern::character(value.get(at..).unwrap_or_default());
-        places.push(at);
-    }
+fn trim(mut value: Vec<u8>, find: &[u8], longest: bool, end: bool) -> Vec<u8> {
+    let (mut low, mut high) = (0, value.len());
     // The shortest match at the beginning ends first; at the end, it begins last.
-    if longest != end {
-        places.reverse();
+    let mut backwards = longest != end;
+    // A pattern `*x` matches nothing that does not end with x, and so on: the places to look at are few.
+    if !pattern::is_alive(find) {
+        let plain = pattern::unquote(find);
+        let matched = if end {
+            value.ends_with(&plain)
+        } else {
+            value.starts_with(&plain)
+        };
+        if !matched {
+            return value;
+        }
+        let place = if end {
+            value.len() - plain.len()
+        } else {
+            plain.len()
+        };
+        (low, high) = (place, place);
+        backwards = false;
     }
-    for place in places {
-        let (head, tail) = value.split_at(place);
-        let (matched, kept) = if end { (tail, head) } else { (head, tail) };
-        if pattern::matches(find, matched) {
-            return kept.to_vec();
+    let mut place = if backwards { high } else { low };
+    loop {
+        // Only where a character begins.
+        let inside = value.get(place).is_some_and(|byte| byte & 0xc0 == 0x80)
+            && std::str::from_utf8(&value).is_ok();
+        if !inside {
+            let (head, tail) = value.split_at(place);
+            let matched = if end { tail } else { head };
+            if pattern::matches(find, matched) {
+                if end {
+                    value.truncate(place);
+                } else {
+                    value.drain(..place);
+                }
+                return value;
+            }
+        }
+        if backwards {
+            if place == low {
+                return value;
+            }
+            place -= 1;
+        } else {
+            if place == high {
+                return value;
+            }
+            place += 1;
         }
     }
-    value.to_vec()
 }
 
 fn replace(value: &[u8], place: Place, find: &[u8], text: &[u8]) -> Vec<u8> {
-    if find.is_empty() {
+    if find.is_empty() && matches!(place, Place::First | Place::All) {
         return value.to_vec();
     }
     // The longest match that begins at `from`.
@@ -528,6 +703,10 @@ fn replace(value: &[u8], place: Place, find: &[u8], text: &[u8]) -> Vec<u8> {
         Place::First | Place::All => {
             let mut out = Vec::new();
             let mut at = 0;
+            // `*` matches what is empty, once.
+            if value.is_empty() && pattern::matches(find, b"") {
+                return text.to_vec();
+            }
             while at < value.len() {
                 match longest(at).filter(|to| *to > at) {
                     Some(to) => {

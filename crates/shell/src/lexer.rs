@@ -68,7 +68,7 @@ enum Until {
     Parentheses,
 }
 
-impl Parser<'_> {
+impl Parser {
     pub(crate) fn byte(&self) -> Option<u8> {
         self.source.get(self.at).copied()
     }
@@ -82,6 +82,20 @@ impl Parser<'_> {
             self.line += 1;
         }
         self.at += 1;
+    }
+
+    /// Takes out line continuations that stand so many bytes ahead.
+    fn unfold(&mut self, ahead: usize) {
+        let at = self.at + ahead;
+        while self.source.get(at..at + 2) == Some(b"\\\n") {
+            self.source.drain(at..at + 2);
+            self.line += 1;
+        }
+    }
+
+    /// Whether `<(` or `>(` stands here.
+    fn is_process(&self) -> bool {
+        matches!(self.byte(), Some(b'<' | b'>')) && self.byte_at(1) == Some(b'(')
     }
 
     /// Blanks, line continuations and comments.
@@ -117,14 +131,20 @@ impl Parser<'_> {
             self.take_here_documents()?;
             return Ok(Token::Newline);
         }
-        let rest = self.source.get(self.at..).unwrap_or_default();
-        let operator = OPERATORS
-            .iter()
-            .find(|operator| rest.starts_with(operator.as_bytes()));
-        if let Some(operator) = operator {
-            self.at += operator.len();
-            return Ok(Token::Operator(operator));
+        if ends_word(byte) && !self.is_process() {
+            // An operator may be cut by line continuations.
+            self.unfold(1);
+            self.unfold(2);
+            let rest = self.source.get(self.at..).unwrap_or_default();
+            let operator = OPERATORS
+                .iter()
+                .find(|operator| rest.starts_with(operator.as_bytes()));
+            if let Some(operator) = operator {
+                self.at += operator.len();
+                return Ok(Token::Operator(operator));
+            }
         }
+        let rest = self.source.get(self.at..).unwrap_or_default();
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if (1..=9).contains(&digits) && matches!(rest.get(digits), Some(b'<' | b'>')) {
             let text = rest.get(..digits).unwrap_or_default();
@@ -147,7 +167,7 @@ impl Parser<'_> {
         let started = self.line;
         while let Some(byte) = self.byte() {
             let over = match until {
-                Until::Blank => ends_word(byte),
+                Until::Blank => ends_word(byte) && !self.is_process(),
                 Until::Brace => byte == b'}',
                 Until::SlashOrBrace => byte == b'}' || byte == b'/',
                 Until::ColonOrBrace => open == 0 && (byte == b'}' || byte == b':'),
@@ -165,12 +185,19 @@ impl Parser<'_> {
                 }
             }
             match byte {
+                b'<' | b'>' if until == Until::Blank && !quoted => {
+                    flush(&mut parts, &mut text);
+                    self.at += 2;
+                    let list = self.inner_list()?;
+                    parts.push(Part::Process(byte == b'<', Rc::new(list)));
+                }
                 b'\\' => self.backslash(&mut parts, &mut text, until, quoted),
                 b'\'' if !quoted && until != Until::Parentheses => {
                     flush(&mut parts, &mut text);
                     parts.push(Part::Quoted(self.single_quoted()?));
                 }
-                b'"' if !quoted => {
+                // A `"` in `"${name-…}"` opens and closes, though all is quoted anyway.
+                b'"' if !quoted || until == Until::Brace => {
                     flush(&mut parts, &mut text);
                     self.at += 1;
                     parts.push(Part::Double(self.double_quoted()?));
@@ -185,7 +212,9 @@ impl Parser<'_> {
                     flush(&mut parts, &mut text);
                     parts.push(self.backquoted(quoted)?);
                 }
-                b'~' if until == Until::Blank && self.tilde_may_stand(&parts, &text) => {
+                b'~' if (until == Until::Blank || until == Until::Brace && !quoted)
+                    && self.tilde_may_stand(&parts, &text) =>
+                {
                     self.at += 1;
                     let mut user = Vec::new();
                     while let Some(byte) = self
@@ -197,7 +226,7 @@ impl Parser<'_> {
                     }
                     if self
                         .byte()
-                        .is_none_or(|byte| ends_word(byte) || matches!(byte, b'/' | b':'))
+                        .is_none_or(|byte| ends_word(byte) || matches!(byte, b'/' | b':' | b'}'))
                     {
                         flush(&mut parts, &mut text);
                         parts.push(Part::Tilde(user));
@@ -225,9 +254,13 @@ impl Parser<'_> {
         if text.is_empty() {
             return parts.is_empty();
         }
-        let equals = text.iter().position(|byte| *byte == b'=');
-        parts.is_empty()
-            && equals.is_some_and(|at| is_name(text.get(..at).unwrap_or_default()))
+        let first = match parts.first() {
+            Some(Part::Text(first)) => first.as_slice(),
+            Some(_) => return false,
+            None => text,
+        };
+        let equals = first.iter().position(|byte| *byte == b'=');
+        equals.is_some_and(|at| is_name(first.get(..at).unwrap_or_default()))
             && matches!(text.last(), Some(b'=' | b':'))
     }
 
@@ -321,7 +354,12 @@ impl Parser<'_> {
         }
         let text = self.source.get(start..self.at).unwrap_or_default().to_vec();
         self.at += 1;
-        Ok(crate::escape::unescape(&text, crate::escape::Style::DollarQuote).bytes)
+        let mut bytes = crate::escape::unescape(&text, crate::escape::Style::DollarQuote).bytes;
+        // No word can hold a NUL: it ends the text.
+        if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+            bytes.truncate(end);
+        }
+        Ok(bytes)
     }
 
     fn dollar(
@@ -330,11 +368,16 @@ impl Parser<'_> {
         text: &mut Vec<u8>,
         quoted: bool,
     ) -> Result<(), SyntaxError> {
+        self.unfold(1);
+        if matches!(self.byte_at(1), Some(b'(' | b'{')) {
+            self.unfold(2);
+        }
         let part = match (self.byte_at(1), self.byte_at(2)) {
             (Some(b'('), Some(b'(')) if self.is_arithmetic() => {
                 self.at += 3;
                 let started = self.line;
                 let word = self.word(Until::Parentheses, true)?;
+                self.unfold(1);
                 if (self.byte(), self.byte_at(1)) != (Some(b')'), Some(b')')) {
                     return Err(self.unfinished("missing \"))\"", started));
                 }
@@ -347,6 +390,7 @@ impl Parser<'_> {
             }
             (Some(b'{'), _) => {
                 self.at += 2;
+                self.unfold(0);
                 Part::Parameter(Box::new(self.braced(quoted)?))
             }
             (Some(byte), _) if is_name_start(byte) => {
@@ -376,14 +420,17 @@ impl Parser<'_> {
     }
 
     fn name(&mut self) -> Vec<u8> {
-        let rest = self.source.get(self.at..).unwrap_or_default();
-        let name: Vec<u8> = rest
-            .iter()
-            .copied()
-            .take_while(|byte| is_name_byte(*byte))
-            .collect();
-        self.at += name.len();
-        name
+        let mut name = Vec::new();
+        loop {
+            match self.byte() {
+                Some(byte) if is_name_byte(byte) => {
+                    name.push(byte);
+                    self.at += 1;
+                }
+                Some(b'\\') if self.byte_at(1) == Some(b'\n') => self.unfold(0),
+                _ => return name,
+            }
+        }
     }
 
     /// Whether `$((` here opens arithmetic, and not a subshell in a command substitution: its parentheses close
@@ -393,9 +440,25 @@ impl Parser<'_> {
         while let Some(byte) = self.source.get(at) {
             match byte {
                 b'(' => open += 1,
-                b')' if open == 0 => return self.source.get(at + 1) == Some(&b')'),
+                b')' if open == 0 => {
+                    let mut rest = self.source.get(at + 1..).unwrap_or_default();
+                    while let Some(behind) = rest.strip_prefix(b"\\\n") {
+                        rest = behind;
+                    }
+                    return rest.first() == Some(&b')');
+                }
                 b')' => open -= 1,
                 b'\\' => at += 1,
+                b'`' => {
+                    let rest = self.source.get(at + 1..).unwrap_or_default();
+                    let mut escaped = false;
+                    let end = rest.iter().position(|byte| {
+                        let over = *byte == b'`' && !escaped;
+                        escaped = *byte == b'\\' && !escaped;
+                        over
+                    });
+                    at += end.map_or(0, |end| end + 1);
+                }
                 _ => {}
             }
             at += 1;
@@ -407,15 +470,24 @@ impl Parser<'_> {
     fn braced(&mut self, quoted: bool) -> Result<Parameter, SyntaxError> {
         let started = self.line;
         let mut length = false;
-        if self.byte() == Some(b'#')
-            && !matches!(
-                self.byte_at(1),
-                Some(b'}' | b'-' | b'=' | b'?' | b'+' | b'%' | b':')
-            )
-        {
-            length = self.byte_at(1) != Some(b'#') || self.byte_at(2) == Some(b'}');
+        if self.byte() == Some(b'#') {
+            self.unfold(1);
+        }
+        if self.byte() == Some(b'#') {
+            // `${#c}` is the length of any parameter c; other operators behind `#` are about `$#` itself.
+            length = match self.byte_at(1) {
+                Some(b'}' | b':') | None => false,
+                Some(b'-' | b'=' | b'?' | b'+' | b'%' | b'#') => {
+                    self.byte_at(2) == Some(b'}')
+                        && self.byte_at(1) != Some(b'=')
+                        && self.byte_at(1) != Some(b'+')
+                        && self.byte_at(1) != Some(b'%')
+                }
+                _ => true,
+            };
             if length {
                 self.at += 1;
+                self.unfold(0);
             }
         }
         let name = match self.byte() {
@@ -436,6 +508,7 @@ impl Parser<'_> {
             }
             _ => return Err(self.bad_substitution()),
         };
+        self.unfold(0);
         let operation = if length {
             Operation::Length
         } else {
@@ -485,6 +558,9 @@ impl Parser<'_> {
             }
             b':' => {
                 self.at += 1;
+                if self.byte() == Some(b'}') {
+                    return Err(self.bad_substitution());
+                }
                 let offset = self.word(Until::ColonOrBrace, true)?;
                 let length = if self.byte() == Some(b':') {
                     self.at += 1;
@@ -505,7 +581,13 @@ impl Parser<'_> {
                 if place != Place::First {
                     self.at += 1;
                 }
-                let pattern = self.word(Until::SlashOrBrace, false)?;
+                // A slash right at the beginning is the pattern's.
+                let slash = self.byte() == Some(b'/') && place != Place::First;
+                self.at += usize::from(slash);
+                let mut pattern = self.word(Until::SlashOrBrace, false)?;
+                if slash {
+                    pattern.0.insert(0, Part::Quoted(b"/".to_vec()));
+                }
                 let text = if self.byte() == Some(b'/') {
                     self.at += 1;
                     self.word(Until::Brace, false)?
@@ -549,10 +631,10 @@ impl Parser<'_> {
 
     /// A here-document's text as a word.
     pub(crate) fn here_word(&mut self, text: &[u8], line: u32) -> Result<Word, SyntaxError> {
-        let mut inner = Parser::new(text, &self.name, self.aliases);
+        let mut inner = Parser::new(text, &self.name, &self.aliases);
         inner.line = line;
         inner.depth = self.depth + 1;
-        inner.word(Until::End, true)
+        Ok(Word(vec![Part::Double(inner.word(Until::End, true)?.0)]))
     }
 
     /// A text such as a prompt's or `$((…))`'s, where only expansions are alive.

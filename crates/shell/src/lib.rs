@@ -20,6 +20,7 @@ pub mod error;
 pub mod escape;
 mod exec;
 mod expand;
+mod hash;
 mod lexer;
 mod options;
 pub mod parser;
@@ -42,6 +43,10 @@ pub type BuiltinFn = fn(&mut Shell, &[Vec<u8>]) -> i32;
 
 /// A program that is part of the host's: run in a forked child, without exec. The first argument is its name.
 pub type AppletFn = fn(&[OsString]) -> i32;
+
+/// Whether an extended regular expression (POSIX.1-2024, 9.4) matches somewhere in a text; the error says what is
+/// wrong with the expression.
+pub type RegexFn = fn(&[u8], &[u8]) -> Result<bool, String>;
 
 impl Shell {
     /// Makes these variables, exported.
@@ -109,6 +114,11 @@ impl Shell {
     /// Says where applets are found.
     pub fn set_applets(&mut self, lookup: fn(&[u8]) -> Option<AppletFn>) {
         self.applets = Some(lookup);
+    }
+
+    /// Gives `[[ text =~ expression ]]` its regular expressions.
+    pub fn set_regex(&mut self, matches: RegexFn) {
+        self.regex = Some(matches);
     }
 
     /// `$?`

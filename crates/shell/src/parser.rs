@@ -1,20 +1,24 @@
 //! The grammar (POSIX.1-2024, Shell Command Language, 2.10), with what BusyBox's ash adds.
 
-use crate::ast::{
-    AndOr, Arm, Assignment, Command, Condition, List, Part, Pipeline, Redirected, Redirection,
-    Target, Word,
-};
+use crate::ast::{AndOr, Assignment, Command, List, Part, Pipeline, Redirected, Word};
 use crate::error::SyntaxError;
+use crate::hash::Names;
 use crate::lexer::{Token, is_name};
-use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+
+mod compound;
+mod condition;
+mod redirection;
 
 /// How deep compound commands may lie inside one another.
 const DEEPEST: u32 = 200;
 
+/// Names and the texts that stand in their places; a parser sees what a command before it changed.
+pub type Aliases = Rc<RefCell<Names<Vec<u8>>>>;
+
 /// A parser at some place of a script.
-pub struct Parser<'a> {
+pub struct Parser {
     pub(crate) source: Vec<u8>,
     pub(crate) at: usize,
     pub(crate) line: u32,
@@ -22,7 +26,11 @@ pub struct Parser<'a> {
     pub(crate) depth: u32,
     pub(crate) token_line: u32,
     pub(crate) token_start: usize,
-    pub(crate) aliases: &'a HashMap<Vec<u8>, Vec<u8>>,
+    pub(crate) aliases: Aliases,
+    /// More text may follow: what is missing is asked for.
+    pub(crate) more: bool,
+    /// An alias' text ended with a blank: the word behind it, where so many bytes are left, may be an alias too.
+    blank: Option<usize>,
     /// An alias' text was put in here, so its name stays as it is until so many bytes are left.
     expanding: Vec<(Vec<u8>, usize)>,
     peeked: Option<Token>,
@@ -39,9 +47,9 @@ struct Pending {
     text: Rc<OnceCell<Word>>,
 }
 
-impl<'a> Parser<'a> {
+impl Parser {
     /// Begins at the beginning. `name` is for the errors.
-    pub fn new(source: &[u8], name: &str, aliases: &'a HashMap<Vec<u8>, Vec<u8>>) -> Parser<'a> {
+    pub fn new(source: &[u8], name: &str, aliases: &Aliases) -> Parser {
         Parser {
             source: source.to_vec(),
             at: 0,
@@ -50,7 +58,9 @@ impl<'a> Parser<'a> {
             depth: 0,
             token_line: 1,
             token_start: 0,
-            aliases,
+            aliases: Rc::clone(aliases),
+            more: false,
+            blank: None,
             expanding: Vec::new(),
             peeked: None,
             pending: Vec::new(),
@@ -88,27 +98,27 @@ impl<'a> Parser<'a> {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    fn peek(&mut self) -> Result<&Token, SyntaxError> {
+    pub(super) fn peek(&mut self) -> Result<&Token, SyntaxError> {
         if self.peeked.is_none() {
             self.peeked = Some(self.read_token()?);
         }
         Ok(self.peeked.as_ref().unwrap_or(&Token::End))
     }
 
-    fn next(&mut self) -> Result<Token, SyntaxError> {
+    pub(super) fn next(&mut self) -> Result<Token, SyntaxError> {
         self.peek()?;
         Ok(self.peeked.take().unwrap_or(Token::End))
     }
 
-    fn is_operator(&mut self, wanted: &str) -> Result<bool, SyntaxError> {
+    pub(super) fn is_operator(&mut self, wanted: &str) -> Result<bool, SyntaxError> {
         Ok(matches!(self.peek()?, Token::Operator(operator) if *operator == wanted))
     }
 
-    fn is_reserved(&mut self, wanted: &[u8]) -> Result<bool, SyntaxError> {
+    pub(super) fn is_reserved(&mut self, wanted: &[u8]) -> Result<bool, SyntaxError> {
         Ok(matches!(self.peek()?, Token::Word(word) if word.plain() == Some(wanted)))
     }
 
-    fn unexpected(&mut self, expected: &str) -> SyntaxError {
+    pub(super) fn unexpected(&mut self, expected: &str) -> SyntaxError {
         let token = self.peeked.take().unwrap_or(Token::End);
         let expecting = if expected.is_empty() {
             String::new()
@@ -132,7 +142,11 @@ impl<'a> Parser<'a> {
         self.error_at(self.token_line, what + &expecting)
     }
 
-    fn expect_reserved(&mut self, wanted: &str, opened: (&str, u32)) -> Result<(), SyntaxError> {
+    pub(super) fn expect_reserved(
+        &mut self,
+        wanted: &str,
+        opened: (&str, u32),
+    ) -> Result<(), SyntaxError> {
         if self.is_reserved(wanted.as_bytes())? {
             self.peeked = None;
             return Ok(());
@@ -143,7 +157,7 @@ impl<'a> Parser<'a> {
         )))
     }
 
-    fn skip_newlines(&mut self) -> Result<(), SyntaxError> {
+    pub(super) fn skip_newlines(&mut self) -> Result<(), SyntaxError> {
         while *self.peek()? == Token::Newline {
             self.peeked = None;
         }
@@ -171,6 +185,13 @@ impl<'a> Parser<'a> {
             }
         }
         Ok(Some(list))
+    }
+
+    /// Whether nothing stands behind what was read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.source
+            .get(self.at..)
+            .is_none_or(|rest| rest.iter().all(u8::is_ascii_whitespace))
     }
 
     /// The whole script.
@@ -203,7 +224,7 @@ impl<'a> Parser<'a> {
     /// Backquotes: a script of its own inside this one.
     pub(crate) fn parse_inside(&mut self, text: &[u8], line: u32) -> Result<List, SyntaxError> {
         self.deeper(DEEPEST)?;
-        let mut inner = Parser::new(text, &self.name, self.aliases);
+        let mut inner = Parser::new(text, &self.name, &self.aliases);
         inner.line = line;
         inner.depth = self.depth;
         let list = inner.all().map_err(|error| SyntaxError {
@@ -215,10 +236,12 @@ impl<'a> Parser<'a> {
     }
 
     /// Commands up to one of these reserved words or operators, which is left unread.
-    fn list(&mut self, ends: &[&str]) -> Result<List, SyntaxError> {
+    pub(super) fn list(&mut self, ends: &[&str]) -> Result<List, SyntaxError> {
         let mut list = Vec::new();
         loop {
             self.skip_newlines()?;
+            // An alias may stand for a reserved word.
+            self.expand_aliases()?;
             let over = match self.peek()? {
                 Token::End => true,
                 Token::Operator(operator) => {
@@ -240,7 +263,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A list that must not be empty.
-    fn some_list(&mut self, ends: &[&str]) -> Result<List, SyntaxError> {
+    pub(super) fn some_list(&mut self, ends: &[&str]) -> Result<List, SyntaxError> {
         let list = self.list(ends)?;
         if list.is_empty() {
             return Err(self.unexpected(""));
@@ -288,7 +311,7 @@ impl<'a> Parser<'a> {
         Ok(Pipeline { negate, commands })
     }
 
-    fn command(&mut self) -> Result<Redirected, SyntaxError> {
+    pub(super) fn command(&mut self) -> Result<Redirected, SyntaxError> {
         self.deeper(DEEPEST)?;
         self.expand_aliases()?;
         self.peek()?;
@@ -346,217 +369,45 @@ impl<'a> Parser<'a> {
 
     /// Puts an alias' text in the place of its name, as long as there is one.
     fn expand_aliases(&mut self) -> Result<(), SyntaxError> {
-        if self.aliases.is_empty() {
-            return Ok(());
-        }
         loop {
-            let Token::Word(word) = self.peek()? else {
+            self.peek()?;
+            if self.aliases.borrow().is_empty() {
+                return Ok(());
+            }
+            let Some(Token::Word(word)) = &self.peeked else {
                 return Ok(());
             };
-            let Some(name) = word.plain().map(<[u8]>::to_vec) else {
+            let Some(name) = word.plain() else {
                 return Ok(());
             };
             let left = self.source.len() - self.at.min(self.source.len());
-            self.expanding.retain(|(_, until)| left > *until);
-            if self.expanding.iter().any(|(known, _)| *known == name) {
+            let from_token = self.source.len() - self.token_start.min(self.source.len());
+            self.expanding.retain(|(_, until)| from_token > *until);
+            if self.expanding.iter().any(|(known, _)| known == name) {
                 return Ok(());
             }
-            let Some(text) = self.aliases.get(&name) else {
+            let Some(text) = self.aliases.borrow().get(name).cloned() else {
                 return Ok(());
             };
+            let name = name.to_vec();
             self.expanding.push((name, left));
-            self.source
-                .splice(self.token_start..self.at, text.iter().copied());
+            self.blank = matches!(text.last(), Some(b' ' | b'\t')).then_some(left);
+            self.source.splice(self.token_start..self.at, text);
             self.at = self.token_start;
             self.peeked = None;
         }
     }
 
-    fn compound(&mut self, kind: &'static str, line: u32) -> Result<Command, SyntaxError> {
-        let token_start = self.token_start;
-        self.peeked = None;
-        let opened = (kind, line);
-        Ok(match kind {
-            "(" if self.byte() == Some(b'(') && self.closes_as_arithmetic(token_start + 2) => {
-                self.at += 1;
-                Command::Arithmetic(self.arithmetic_command()?)
-            }
-            "(" => {
-                let list = self.some_list(&[")"])?;
-                if !self.is_operator(")")? {
-                    return Err(self.unexpected(&format!("\")\", for the \"(\" on line {line}")));
-                }
-                self.peeked = None;
-                Command::Subshell(list)
-            }
-            "{" => {
-                let list = self.some_list(&["}"])?;
-                self.expect_reserved("}", opened)?;
-                Command::Group(list)
-            }
-            "if" => self.branches(opened)?,
-            "while" | "until" => {
-                let condition = self.some_list(&["do"])?;
-                self.expect_reserved("do", opened)?;
-                let body = self.some_list(&["done"])?;
-                self.expect_reserved("done", opened)?;
-                Command::Loop {
-                    until: kind == "until",
-                    condition,
-                    body,
-                }
-            }
-            "for" => self.for_loop(opened)?,
-            "case" => self.case(opened)?,
-            "[[" => {
-                let condition = self.condition_or()?;
-                if !self.is_reserved(b"]]")? {
-                    return Err(self.unexpected("\"]]\""));
-                }
-                self.peeked = None;
-                Command::Test(condition)
-            }
-            _ => {
-                let Token::Word(word) = self.next()? else {
-                    return Err(self.unexpected("a function's name"));
-                };
-                let name = word.plain().unwrap_or_default().to_vec();
-                if self.is_operator("(")? {
-                    self.peeked = None;
-                    if !self.is_operator(")")? {
-                        return Err(self.unexpected("\")\""));
-                    }
-                    self.peeked = None;
-                }
-                self.function(name)?
-            }
-        })
-    }
-
-    fn branches(&mut self, opened: (&str, u32)) -> Result<Command, SyntaxError> {
-        let mut branches = Vec::new();
-        loop {
-            let condition = self.some_list(&["then"])?;
-            self.expect_reserved("then", opened)?;
-            let body = self.some_list(&["elif", "else", "fi"])?;
-            branches.push((condition, body));
-            if self.is_reserved(b"elif")? {
-                self.peeked = None;
-                continue;
-            }
-            let mut otherwise = None;
-            if self.is_reserved(b"else")? {
-                self.peeked = None;
-                otherwise = Some(self.some_list(&["fi"])?);
-            }
-            self.expect_reserved("fi", opened)?;
-            return Ok(Command::If {
-                branches,
-                otherwise,
-            });
-        }
-    }
-
-    fn for_loop(&mut self, opened: (&str, u32)) -> Result<Command, SyntaxError> {
-        let name = match self.next()? {
-            Token::Word(word) if word.plain().is_some_and(is_name) => {
-                word.plain().unwrap_or_default().to_vec()
-            }
-            other => {
-                self.peeked = Some(other);
-                return Err(self.unexpected("a variable's name"));
-            }
-        };
-        self.skip_newlines()?;
-        let mut words = None;
-        if self.is_reserved(b"in")? {
-            self.peeked = None;
-            let mut list = Vec::new();
-            while let Token::Word(_) = self.peek()? {
-                if let Token::Word(word) = self.next()? {
-                    list.push(word);
-                }
-            }
-            if !matches!(self.peek()?, Token::Newline | Token::Operator(";")) {
-                return Err(self.unexpected("\"do\""));
-            }
-            words = Some(list);
-        }
-        if self.is_operator(";")? {
-            self.peeked = None;
-        }
-        self.skip_newlines()?;
-        let close = if self.is_reserved(b"{")? {
-            ("{", "}")
-        } else {
-            ("do", "done")
-        };
-        self.expect_reserved(close.0, opened)?;
-        let body = self.some_list(&[close.1])?;
-        self.expect_reserved(close.1, opened)?;
-        Ok(Command::For { name, words, body })
-    }
-
-    fn case(&mut self, opened: (&str, u32)) -> Result<Command, SyntaxError> {
-        let word = match self.next()? {
-            Token::Word(word) => word,
-            other => {
-                self.peeked = Some(other);
-                return Err(self.unexpected("a word"));
-            }
-        };
-        self.skip_newlines()?;
-        self.expect_reserved("in", opened)?;
-        let mut arms = Vec::new();
-        loop {
-            self.skip_newlines()?;
-            if self.is_reserved(b"esac")? {
-                self.peeked = None;
-                return Ok(Command::Case { word, arms });
-            }
-            if self.is_operator("(")? {
-                self.peeked = None;
-            }
-            let mut patterns = Vec::new();
-            loop {
-                match self.next()? {
-                    Token::Word(word) => patterns.push(word),
-                    other => {
-                        self.peeked = Some(other);
-                        let expected = format!("\"esac\", for the \"case\" on line {}", opened.1);
-                        return Err(self.unexpected(&expected));
-                    }
-                }
-                if self.is_operator("|")? {
-                    self.peeked = None;
-                } else {
-                    break;
-                }
-            }
-            if !self.is_operator(")")? {
-                return Err(self.unexpected("\")\""));
-            }
-            self.peeked = None;
-            let body = self.list(&["esac"])?;
-            let falls_through = self.is_operator(";&")?;
-            let ended = falls_through || self.is_operator(";;")?;
-            arms.push(Arm {
-                patterns,
-                body,
-                falls_through,
-            });
-            if ended {
-                self.peeked = None;
-            } else if !self.is_reserved(b"esac")? {
-                return Err(self.unexpected("\";;\""));
+    /// The word behind an alias whose text ends with a blank is looked up as well (POSIX.1-2024, 2.3.1).
+    pub(super) fn expand_behind_blank(&mut self) -> Result<(), SyntaxError> {
+        if let Some(left) = self.blank {
+            self.peek()?;
+            if self.source.len() - self.token_start.min(self.source.len()) <= left {
+                self.blank = None;
+                self.expand_aliases()?;
             }
         }
-    }
-
-    fn function(&mut self, name: Vec<u8>) -> Result<Command, SyntaxError> {
-        self.skip_newlines()?;
-        let body = Rc::new(self.command()?);
-        Ok(Command::Function { name, body })
+        Ok(())
     }
 
     fn simple(&mut self, line: u32) -> Result<Redirected, SyntaxError> {
@@ -566,18 +417,24 @@ impl<'a> Parser<'a> {
                 redirections.extend(redirection);
                 continue;
             }
+            if !words.is_empty() {
+                self.expand_behind_blank()?;
+            } else if !assignments.is_empty() {
+                self.expand_aliases()?;
+            }
             match self.peek()? {
-                Token::Word(word) => {
-                    let assignment = if words.is_empty() {
-                        as_assignment(word)
-                    } else {
-                        None
+                Token::Word(_) => {
+                    let Token::Word(word) = self.next()? else {
+                        break;
                     };
-                    match assignment {
-                        Some(assignment) => assignments.push(assignment),
-                        None => words.push(word.clone()),
+                    if !words.is_empty() {
+                        words.push(word);
+                        continue;
                     }
-                    self.peeked = None;
+                    match as_assignment(word) {
+                        Ok(assignment) => assignments.push(assignment),
+                        Err(word) => words.push(word),
+                    }
                 }
                 Token::Operator("(")
                     if assignments.is_empty() && words.len() == 1 && redirections.is_empty() =>
@@ -607,272 +464,32 @@ impl<'a> Parser<'a> {
             line,
         })
     }
-
-    fn redirection(&mut self) -> Result<Option<Vec<Redirection>>, SyntaxError> {
-        let mut fd = None;
-        if let Token::Number(number) = self.peek()? {
-            fd = Some(*number);
-            self.peeked = None;
-        }
-        let operator = match self.peek()? {
-            Token::Operator(operator)
-                if operator.starts_with(['<', '>']) || *operator == "&>" || *operator == "&>>" =>
-            {
-                *operator
-            }
-            _ => return Ok(None),
-        };
-        self.peeked = None;
-        let word = match self.next()? {
-            Token::Word(word) => word,
-            other => {
-                self.peeked = Some(other);
-                return Err(self.unexpected("a word"));
-            }
-        };
-        let input = operator.starts_with('<');
-        let default = if input { 0 } else { 1 };
-        let one = |target| {
-            Ok(Some(vec![Redirection {
-                fd: fd.unwrap_or(default),
-                target,
-            }]))
-        };
-        match operator {
-            "<" => one(Target::Read(word)),
-            ">" => one(Target::Write(word, false)),
-            ">|" => one(Target::Write(word, true)),
-            ">>" => one(Target::Append(word)),
-            "<>" => one(Target::ReadWrite(word)),
-            "<&" => one(Target::Duplicate(word)),
-            ">&" if fd.is_none()
-                && !word.plain().is_some_and(is_descriptor)
-                && is_static(&word) =>
-            {
-                one(Target::Both(word, false))
-            }
-            ">&" => one(Target::Duplicate(word)),
-            "&>" => one(Target::Both(word, false)),
-            "&>>" => one(Target::Both(word, true)),
-            "<<<" => {
-                let mut parts = word.0;
-                parts.push(Part::Quoted(b"\n".to_vec()));
-                one(Target::Here(Rc::new(OnceCell::from(Word(parts)))))
-            }
-            _ => {
-                let text = Rc::new(OnceCell::new());
-                let (delimiter, quoted) = delimiter(&word);
-                let strip_tabs = operator == "<<-";
-                self.pending.push(Pending {
-                    delimiter,
-                    quoted,
-                    strip_tabs,
-                    text: Rc::clone(&text),
-                });
-                one(Target::Here(text))
-            }
-        }
-    }
-
-    /// At a line's end: the texts of the here-documents that the line began.
-    pub(crate) fn take_here_documents(&mut self) -> Result<(), SyntaxError> {
-        for Pending {
-            delimiter,
-            quoted,
-            strip_tabs,
-            text: place,
-        } in std::mem::take(&mut self.pending)
-        {
-            let started = self.line;
-            let mut text = Vec::new();
-            loop {
-                let rest = self.source.get(self.at..).unwrap_or_default();
-                if rest.is_empty() {
-                    return Err(self.unfinished("here-document without its end", started));
-                }
-                let len = rest
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .unwrap_or(rest.len());
-                let mut line = rest.get(..len).unwrap_or_default();
-                if strip_tabs {
-                    let tabs = line.iter().take_while(|byte| **byte == b'\t').count();
-                    line = line.get(tabs..).unwrap_or_default();
-                }
-                let line = line.to_vec();
-                let ended = len < rest.len();
-                self.at += len + usize::from(ended);
-                self.line += u32::from(ended);
-                if line == delimiter {
-                    break;
-                }
-                text.extend_from_slice(&line);
-                if ended {
-                    text.push(b'\n');
-                }
-            }
-            let word = if quoted {
-                Word(vec![Part::Quoted(text)])
-            } else {
-                self.here_word(&text, started)?
-            };
-            // Each is set once: it was just made by the redirection.
-            let _ = place.set(word);
-        }
-        Ok(())
-    }
-
-    fn condition_or(&mut self) -> Result<Condition, SyntaxError> {
-        let mut left = self.condition_and()?;
-        while self.is_operator("||")? {
-            self.peeked = None;
-            self.skip_newlines()?;
-            left = Condition::Or(Box::new(left), Box::new(self.condition_and()?));
-        }
-        Ok(left)
-    }
-
-    fn condition_and(&mut self) -> Result<Condition, SyntaxError> {
-        let mut left = self.condition()?;
-        while self.is_operator("&&")? {
-            self.peeked = None;
-            self.skip_newlines()?;
-            left = Condition::And(Box::new(left), Box::new(self.condition()?));
-        }
-        Ok(left)
-    }
-
-    fn condition(&mut self) -> Result<Condition, SyntaxError> {
-        self.deeper(DEEPEST)?;
-        let condition = self.bare_condition()?;
-        self.shallower();
-        Ok(condition)
-    }
-
-    fn bare_condition(&mut self) -> Result<Condition, SyntaxError> {
-        self.skip_newlines()?;
-        if self.is_operator("(")? {
-            self.peeked = None;
-            let inner = self.condition_or()?;
-            if !self.is_operator(")")? {
-                return Err(self.unexpected("\")\""));
-            }
-            self.peeked = None;
-            return Ok(inner);
-        }
-        if self.is_reserved(b"!")? {
-            self.peeked = None;
-            return Ok(Condition::Not(Box::new(self.condition()?)));
-        }
-        let Token::Word(first) = self.peek()?.clone() else {
-            return Err(self.unexpected("a condition"));
-        };
-        if first.plain() == Some(b"]]") {
-            return Err(self.unexpected("a condition"));
-        }
-        self.peeked = None;
-        let unary = first.plain().filter(|text| {
-            text.len() == 2
-                && text.first() == Some(&b'-')
-                && b"bcdefgGhknLOprsStuwxz".contains(&text[1])
-        });
-        let operator = match self.peek()? {
-            Token::Word(word) => word.plain().map(<[u8]>::to_vec),
-            Token::Operator("<") => Some(b"<".to_vec()),
-            Token::Operator(">") => Some(b">".to_vec()),
-            _ => None,
-        };
-        match operator {
-            Some(operator) if is_binary(&operator) => {
-                self.peeked = None;
-                match self.next()? {
-                    Token::Word(second) => Ok(Condition::Binary(first, operator, second)),
-                    other => {
-                        self.peeked = Some(other);
-                        Err(self.unexpected("a word"))
-                    }
-                }
-            }
-            Some(text) if text == b"]]" => Ok(Condition::Word(first)),
-            _ => match (unary.map(<[u8]>::to_vec), self.peek()?.clone()) {
-                (Some(operator), Token::Word(word)) => {
-                    self.peeked = None;
-                    Ok(Condition::Unary(operator, word))
-                }
-                _ => Ok(Condition::Word(first)),
-            },
-        }
-    }
 }
 
-/// A word that begins with `name=` or `name+=`, unquoted.
-fn as_assignment(word: &Word) -> Option<Assignment> {
-    let Some(Part::Text(text)) = word.0.first() else {
-        return None;
+/// A word that begins with `name=` or `name+=`, unquoted; the error is the word as it was.
+fn as_assignment(mut word: Word) -> Result<Assignment, Word> {
+    let Some(Part::Text(text)) = word.0.first_mut() else {
+        return Err(word);
     };
-    let equals = text.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = text.split_at(equals);
+    let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
+        return Err(word);
+    };
+    let name = text.get(..equals).unwrap_or_default();
     let (name, append) = match name.strip_suffix(b"+") {
         Some(name) => (name, true),
         None => (name, false),
     };
     if !is_name(name) {
-        return None;
+        return Err(word);
     }
-    let mut parts = Vec::new();
-    let value = value.get(1..).unwrap_or_default();
-    if !value.is_empty() {
-        parts.push(Part::Text(value.to_vec()));
+    let name = name.to_vec();
+    text.drain(..=equals);
+    if text.is_empty() {
+        word.0.remove(0);
     }
-    parts.extend(word.0.iter().skip(1).cloned());
-    Some(Assignment {
-        name: name.to_vec(),
+    Ok(Assignment {
+        name,
         append,
-        value: Word(parts),
+        value: word,
     })
-}
-
-fn is_descriptor(text: &[u8]) -> bool {
-    text == b"-" || text.iter().all(u8::is_ascii_digit)
-}
-
-/// Whether a word is known before it is expanded: `>&$fd` must stay a duplication.
-fn is_static(word: &Word) -> bool {
-    !matches!(
-        word.0.first(),
-        Some(Part::Parameter(_) | Part::Command(_) | Part::Arithmetic(_))
-    )
-}
-
-fn is_binary(operator: &[u8]) -> bool {
-    let all: [&[u8]; 15] = [
-        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt",
-        b"-ot", b"-ef", b"=~",
-    ];
-    all.contains(&operator)
-}
-
-/// A here-document's delimiter, and whether any of it is quoted.
-fn delimiter(word: &Word) -> (Vec<u8>, bool) {
-    let mut text = Vec::new();
-    let mut quoted = false;
-    for part in &word.0 {
-        match part {
-            Part::Text(part) => text.extend_from_slice(part),
-            Part::Quoted(part) => {
-                quoted = true;
-                text.extend_from_slice(part);
-            }
-            Part::Double(parts) => {
-                quoted = true;
-                for part in parts {
-                    if let Part::Text(part) | Part::Quoted(part) = part {
-                        text.extend_from_slice(part);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    (text, quoted)
 }

@@ -6,10 +6,18 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// Whether a byte may mean something else than itself in a pattern.
+pub(crate) fn is_special(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'*' | b'?' | b'[' | b']' | b'\\' | b'-' | b'!' | b'^' | b':'
+    )
+}
+
 /// Makes text stand for itself in a pattern.
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     for byte in text {
-        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'-' | b'!' | b'^') {
+        if is_special(*byte) {
             out.push(b'\\');
         }
         out.push(*byte);

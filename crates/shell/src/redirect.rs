@@ -78,13 +78,15 @@ impl Shell {
         ) {
             Ok(fd) => Ok(fd),
             Err(error) => {
-                let verb = if flags & CREATE == 0 {
-                    "open"
-                } else {
-                    "create"
-                };
+                let create = flags & CREATE != 0;
                 let path = String::from_utf8_lossy(path);
-                shell.warn(&format!("cannot {verb} {path}: {}", strerror(&error)));
+                let verb = if create { "create" } else { "open" };
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound if create => "nonexistent directory".to_owned(),
+                    std::io::ErrorKind::NotFound => "no such file".to_owned(),
+                    _ => strerror(&error),
+                };
+                shell.warn(&format!("can't {verb} {path}: {why}"));
                 Err(RedirectError::Failed)
             }
         };
@@ -182,11 +184,20 @@ impl Shell {
             .ok()
             .and_then(|text| text.parse::<i32>().ok());
         let result = match number {
-            Some(number) => process::dup2(number, to).map_err(|error| strerror(&error)),
+            // What is closed on exec is the shell's own.
+            Some(number) if number >= 10 && process::is_closed_on_exec(number) => {
+                Err("Bad file descriptor".to_owned())
+            }
+            Some(number) => process::dup2(number, to)
+                .map_err(|error| format!("dup2({number},{to}): {}", strerror(&error))),
             None => Err("bad file descriptor".to_owned()),
         };
         result.map_err(|what| {
-            self.warn(&format!("{}: {what}", String::from_utf8_lossy(from)));
+            if what.starts_with("dup2") {
+                self.warn(&what);
+            } else {
+                self.warn(&format!("{}: {what}", String::from_utf8_lossy(from)));
+            }
             RedirectError::Failed
         })
     }

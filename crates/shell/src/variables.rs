@@ -1,6 +1,7 @@
 //! Variables: values, the export and read-only flags, and the scopes of `local`.
 
-use std::collections::HashMap;
+use crate::hash::Names;
+use crate::options::Options;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -18,9 +19,9 @@ pub struct Variable {
 /// All variables.
 #[derive(Debug, Default)]
 pub struct Variables {
-    all: HashMap<Vec<u8>, Variable>,
+    all: Names<Variable>,
     /// What `local` hid, a list for each function that runs.
-    scopes: Vec<Vec<(Vec<u8>, Option<Variable>)>>,
+    scopes: Vec<Scope>,
 }
 
 impl Variables {
@@ -91,28 +92,54 @@ impl Variables {
 
     /// A function begins.
     pub fn push_scope(&mut self) {
-        self.scopes.push(Vec::new());
+        self.scopes.push(Scope::default());
     }
 
     /// A function ends: what its `local`s hid comes back.
-    pub fn pop_scope(&mut self) {
-        for (name, old) in self.scopes.pop().unwrap_or_default().into_iter().rev() {
+    pub(crate) fn pop_scope(&mut self) -> Option<Box<Options>> {
+        let scope = self.scopes.pop().unwrap_or_default();
+        for (name, old) in scope.hidden.into_iter().rev() {
             match old {
                 Some(variable) => self.all.insert(name, variable),
                 None => self.all.remove(&name),
             };
         }
+        scope.options
     }
 
-    /// Makes a variable local to the function that runs; it keeps its value until it is set. `false`: none runs.
+    /// Whether a function runs.
+    pub fn has_scope(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
+    /// `local -`: the options come back with the variables.
+    pub(crate) fn keep_options(&mut self, options: &Options) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope
+                .options
+                .get_or_insert_with(|| Box::new(options.clone()));
+        }
+    }
+
+    /// Makes a variable local to the function that runs; it keeps its value until it is set. `false`: it is already, or
+    /// none runs.
     pub fn make_local(&mut self, name: &[u8]) -> bool {
-        let old = self.all.get(name).cloned();
         let Some(scope) = self.scopes.last_mut() else {
             return false;
         };
-        if !scope.iter().any(|(known, _)| known == name) {
-            scope.push((name.to_vec(), old));
+        if scope.hidden.iter().any(|(known, _)| known == name) {
+            return false;
         }
+        scope
+            .hidden
+            .push((name.to_vec(), self.all.get(name).cloned()));
         true
     }
+}
+
+/// What comes back when a function ends.
+#[derive(Debug, Default)]
+struct Scope {
+    hidden: Vec<(Vec<u8>, Option<Variable>)>,
+    options: Option<Box<Options>>,
 }

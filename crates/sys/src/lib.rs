@@ -11,6 +11,7 @@
 //! - [`init`]: what PID 1 and the daemons it starts need
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
 //! - [`superblock`]: which file system a device holds
+//! - [`trace`]: a program killed at a chosen system call, for tests
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
 
 pub mod control;
@@ -21,4 +22,5 @@ pub mod namespace;
 pub mod net;
 pub mod process;
 pub mod superblock;
+pub mod trace;
 pub mod tty;

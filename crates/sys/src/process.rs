@@ -102,6 +102,103 @@ pub fn exec(path: &Path, arguments: &[OsString], environment: &[OsString]) -> io
     io::Error::last_os_error()
 }
 
+/// Starts a program without copying this process (posix_spawn(3)): memory is shared until it runs. `pipe_default`: a
+/// reader that went away ends it, whatever this process does about that.
+pub fn spawn(
+    path: &Path,
+    arguments: &[Vec<u8>],
+    environment: &[OsString],
+    pipe_default: bool,
+) -> io::Result<Pid> {
+    let text =
+        |word: &[u8]| CString::new(word).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
+    let path = text(path.as_os_str().as_bytes())?;
+    let arguments = arguments
+        .iter()
+        .map(|word| text(word))
+        .collect::<io::Result<Vec<CString>>>()?;
+    let environment = environment
+        .iter()
+        .map(|word| text(word.as_bytes()))
+        .collect::<io::Result<Vec<CString>>>()?;
+    let pointers = |list: &[CString]| -> Vec<*mut libc::c_char> {
+        list.iter()
+            .map(|word| word.as_ptr().cast_mut())
+            .chain([std::ptr::null_mut()])
+            .collect()
+    };
+    let (argv, envp) = (pointers(&arguments), pointers(&environment));
+    let mut pid = 0;
+    // SAFETY: the attributes and the set are initialised before use and destroyed after; all strings are
+    // NUL-terminated, the arrays end in a null pointer, and their owners live through the call, which writes to none.
+    let result = unsafe {
+        let mut attributes: libc::posix_spawnattr_t = std::mem::zeroed();
+        libc::posix_spawnattr_init(&raw mut attributes);
+        if pipe_default {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGPIPE);
+            libc::posix_spawnattr_setsigdefault(&raw mut attributes, &raw const set);
+            let flags = libc::c_short::try_from(libc::POSIX_SPAWN_SETSIGDEF).unwrap_or(0);
+            libc::posix_spawnattr_setflags(&raw mut attributes, flags);
+        }
+        let result = libc::posix_spawn(
+            &raw mut pid,
+            path.as_ptr(),
+            std::ptr::null(),
+            &raw const attributes,
+            argv.as_ptr(),
+            envp.as_ptr(),
+        );
+        libc::posix_spawnattr_destroy(&raw mut attributes);
+        result
+    };
+    if result == 0 {
+        Ok(pid)
+    } else {
+        Err(io::Error::from_raw_os_error(result))
+    }
+}
+
+/// Makes these `name=value` the environment of this process: what a part of it that stands in for another program
+/// sees. For forked children, which have one thread.
+pub fn replace_environment(environment: &[OsString]) {
+    // SAFETY: the process has one thread, so nobody reads the environment meanwhile; setenv copies its arguments, which
+    // are NUL-terminated.
+    unsafe {
+        libc::clearenv();
+        for pair in environment {
+            let pair = pair.as_bytes();
+            let Some(at) = pair.iter().position(|byte| *byte == b'=') else {
+                continue;
+            };
+            let (name, value) = pair.split_at(at);
+            if let (Ok(name), Ok(value)) = (
+                CString::new(name),
+                CString::new(value.get(1..).unwrap_or_default()),
+            ) {
+                libc::setenv(name.as_ptr(), value.as_ptr(), 1);
+            }
+        }
+    }
+}
+
+/// Whether a descriptor is open and closed on exec.
+pub fn is_closed_on_exec(fd: i32) -> bool {
+    // SAFETY: F_GETFD only asks.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC != 0
+}
+
+/// Moves the place of a file that is read and written, by so many bytes; an error where there is none, as in a pipe.
+pub fn seek_by(fd: i32, bytes: i64) -> io::Result<()> {
+    // SAFETY: lseek works on numbers.
+    if unsafe { libc::lseek(fd, bytes, libc::SEEK_CUR) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Which children to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -204,6 +301,12 @@ pub fn take_signal() -> Option<i32> {
 /// Whether a caught signal waits to be taken.
 pub fn signal_pending() -> bool {
     CAUGHT.load(Ordering::Relaxed) != 0
+}
+
+/// Whether this signal was caught and not yet taken.
+pub fn is_pending(signal: i32) -> bool {
+    u32::try_from(signal)
+        .is_ok_and(|signal| signal < 64 && CAUGHT.load(Ordering::Relaxed) & (1 << signal) != 0)
 }
 
 /// Lets all signals through: what a program started by somebody who blocked some wants.

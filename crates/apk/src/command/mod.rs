@@ -4,11 +4,14 @@
 
 mod audit;
 mod files;
+mod history;
 mod options;
 mod query;
+mod recovery;
 mod repositories;
 mod session;
 mod transaction;
+mod why;
 
 use options::{COMMANDS, Command, GLOBAL, Given, Takes};
 use session::{Failure, Refresh, Session};
@@ -105,11 +108,11 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     }
     let write = matches!(
         command.name,
-        "add" | "del" | "fix" | "update" | "upgrade" | "cache"
+        "add" | "del" | "fix" | "update" | "upgrade" | "cache" | "undo" | "rollback"
     );
     if matches!(
         command.name,
-        "del" | "fetch" | "policy" | "manifest" | "verify" | "index"
+        "del" | "fetch" | "policy" | "manifest" | "verify" | "index" | "why"
     ) && given.operands.is_empty()
     {
         return session::failure(format!(
@@ -120,11 +123,18 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     if command.name == "version" && (given.has("test") || given.has("check")) {
         return query::compare(&given);
     }
+    if command.name == "recover" {
+        return recovery::command(&given);
+    }
     let mut session = Session::open(&given, write)?;
     match command.name {
         "add" => transaction::add(&mut session),
         "del" => transaction::del(&mut session),
         "fix" => transaction::fix(&mut session),
+        "history" => history::history(&session),
+        "undo" => history::undo(&mut session),
+        "rollback" => history::rollback(&mut session),
+        "why" => why::why(&session),
         "upgrade" => transaction::upgrade(&mut session),
         "update" => update(&session),
         "info" => query::info(&session),

@@ -292,6 +292,41 @@ A added, U changed, X removed, M owner or mode changed, D a folder added",
         usage: "",
     },
     Command {
+        name: "history",
+        options: &[value(None, "format")],
+        about: "tell what was done to the system",
+        usage: "[-v] [--format json] [ID...]\n
+-v  each transaction's packages, too",
+    },
+    Command {
+        name: "undo",
+        options: &[],
+        about: "take a transaction back",
+        usage: "[-s] [ID]\n
+without a number: the last one. What it replaced is taken from what was kept, the cache or a repository",
+    },
+    Command {
+        name: "rollback",
+        options: &[],
+        about: "go back to how it was behind a transaction",
+        usage: "[-s] ID\n
+all later ones are taken back; 0 is before the first",
+    },
+    Command {
+        name: "why",
+        options: &[],
+        about: "tell what holds a package or a file on the system",
+        usage: "[-v] NAME|PATH...\n
+-v  a chain for each that needs it",
+    },
+    Command {
+        name: "recover",
+        options: &[],
+        about: "finish or undo a transaction that was interrupted",
+        usage: "\n
+every other command does the same before its own work, where it may write",
+    },
+    Command {
         name: "cache",
         options: &[],
         about: "clear the cache of downloads",

@@ -139,10 +139,20 @@ impl<'a> Session<'a> {
         }
         let simulate = given.has("simulate");
         let lock = if write && !simulate {
-            Some(take_lock(&folder.join("lock"), given.number("wait", 0)?)?)
+            let path = folder.join("lock");
+            match take_lock(&path, given.number("wait", 0)?)? {
+                Lock::Held(file) => Some(file),
+                Lock::Busy => {
+                    return failure(format!(
+                        "{}: another apk works on this root\nhint: wait for it, or give --wait SECONDS",
+                        path.display()
+                    ));
+                }
+            }
         } else {
             None
         };
+        super::recovery::run(given, &root, &fs, lock.is_some())?;
         let database = Database::read(&fs)?;
         let keys = match given.value("keys-dir") {
             Some(path) => KeyRing::read(Path::new(path))?,
@@ -474,8 +484,16 @@ fn missing(url: &str, error: &io::Error) -> Unavailable {
     }
 }
 
+/// What came of asking for the lock.
+pub enum Lock {
+    /// It is ours until the file is closed.
+    Held(File),
+    /// Another apk has it.
+    Busy,
+}
+
 /// `lib/apk/db/lock`: one apk at a time changes a root.
-fn take_lock(path: &Path, wait: u64) -> Result<File, Failure> {
+pub fn take_lock(path: &Path, wait: u64) -> Result<Lock, Failure> {
     use rustix::fs::{FlockOperation, flock};
     let file = File::options()
         .create(true)
@@ -487,15 +505,12 @@ fn take_lock(path: &Path, wait: u64) -> Result<File, Failure> {
     let start = Instant::now();
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Lock::Held(file)),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io_at(path)(error.into())),
         }
         if start.elapsed() >= Duration::from_secs(wait) {
-            return failure(format!(
-                "{}: another apk works on this root\nhint: wait for it, or give --wait SECONDS",
-                path.display()
-            ));
+            return Ok(Lock::Busy);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -665,6 +680,9 @@ impl Meter {
 
 impl Read for Meter {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if sys::process::signal_pending() {
+            return Err(io::Error::other("interrupted"));
+        }
         let count = self.inner.read(into)?;
         self.read += count as u64;
         // Nothing for what is quick.

@@ -1,8 +1,8 @@
 //! `add`, `del`, `fix`, `upgrade`: what changes the root.
 
 use super::session::{Failure, Known, Refresh, Session, failure, io_at};
-use super::{complain, say, warn};
-use apk::commit::{Change, Commit, CommitError, Event, New, Policy, change_in_words};
+use super::{complain, recovery, warn};
+use apk::commit::{Change, Commit, CommitError, Event, Logged, New, Policy, Step, change_in_words};
 use apk::dependency::{Dependency, Operator};
 use apk::keys::Trust;
 use apk::package::{self, Identity, PkgInfo, Reader};
@@ -423,20 +423,101 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
             return failure("nothing was changed");
         }
     }
+    let world = std::mem::take(&mut plan.world);
+    carry_out(
+        session,
+        changes.into_iter().map(Step::from).collect(),
+        world,
+    )
+}
+
+/// How many bytes of replaced files are kept, unless the configuration says otherwise.
+const HISTORY_SPACE: u64 = 256 << 20;
+
+/// `history_space` of `etc/apk/config`, or of `lib/apk/config` where that is not there: bytes, with K, M or G behind.
+fn history_space(root: &Path) -> Result<u64, Failure> {
+    for file in ["etc/apk/config", "lib/apk/config"] {
+        let path = root.join(file);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_at(&path)(error)),
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some((name, value)) = line.split_once(['=', ' ']) else {
+                continue;
+            };
+            if name.trim() != "history_space" && name.trim() != "history-space" {
+                continue;
+            }
+            let value = value.trim_start_matches(['=', ' ']).trim();
+            let (digits, shift) = match value.chars().last() {
+                Some('K') => (value.trim_end_matches('K'), 10),
+                Some('M') => (value.trim_end_matches('M'), 20),
+                Some('G') => (value.trim_end_matches('G'), 30),
+                _ => (value, 0),
+            };
+            return digits
+                .parse::<u64>()
+                .ok()
+                .and_then(|count| count.checked_mul(1 << shift))
+                .ok_or_else(|| {
+                    Failure::Say(format!(
+                        "{}:{number}: history_space: '{value}' is no size",
+                        path.display()
+                    ))
+                });
+        }
+        return Ok(HISTORY_SPACE);
+    }
+    Ok(HISTORY_SPACE)
+}
+
+/// The signals by which users and the system end a program.
+const ENDING: [i32; 3] = [1, 2, 15];
+const SIGPIPE: i32 = 13;
+
+/// Carries out a transaction and tells of it.
+pub fn carry_out(
+    session: &mut Session<'_>,
+    steps: Vec<Step>,
+    world: Vec<Dependency>,
+) -> Result<u8, Failure> {
+    use sys::process::{Disposition, is_ignored, set_signal, signal_pending, take_signal};
+    let given = session.given;
     let usermode = given.has("usermode")
         || given.says("chown") == Some(false)
         || !rustix::process::geteuid().is_root();
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let policy = Policy {
         keep_owner: usermode,
         no_scripts: given.says("scripts") == Some(false),
         overwrite: given.has("force-overwrite") || given.has("force"),
         purge: given.has("purge"),
         allow_untrusted: given.has("allow-untrusted"),
+        journal: Some(Logged {
+            when: recovery::now(),
+            command: format!("apk {}", words.join(" ")),
+            boot: recovery::boot(),
+            history: true,
+            space: history_space(&session.root)?,
+        }),
+        interrupted: Some(signal_pending),
     };
+    for signal in ENDING {
+        // What was started with nohup stays so.
+        if !is_ignored(signal) {
+            let _ = set_signal(signal, Disposition::Catch);
+        }
+    }
+    // Whoever listens may go away; the transaction does not end in its middle for that.
+    let _ = set_signal(SIGPIPE, Disposition::Ignore);
     let quiet = given.has("quiet");
     let root = session.root.clone();
-    let world = std::mem::take(&mut plan.world);
-    let failed = Commit {
+    let result = Commit {
         fs: &session.fs,
         keys: &session.keys,
         policy: &policy,
@@ -446,21 +527,29 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
                 number,
                 total,
                 what,
-            } => {
-                if !quiet {
-                    say(&format!("({number}/{total}) {what}"));
-                }
-            }
-            Event::Script(text) => {
-                if !quiet {
-                    say(&text);
-                }
-            }
-            Event::Warning(text) => warn(&text),
+            } if !quiet => mention(&format!("({number}/{total}) {what}")),
+            Event::Script(text) if !quiet => mention(&text),
+            Event::Warning(text) | Event::Recovery(text) => warn(&text),
+            Event::Package { .. } | Event::Script(_) => {}
         },
     }
-    .run(&mut session.database, changes, world)
-    .map_err(|error| explain(&error))?;
+    .run_steps(&mut session.database, steps, world);
+    let signal = take_signal();
+    for signal in ENDING {
+        if !is_ignored(signal) {
+            let _ = set_signal(signal, Disposition::Default);
+        }
+    }
+    sys::process::reset_sigpipe();
+    let failed = match (result, signal) {
+        (Ok(failed), _) => failed,
+        (Err(error), Some(signal)) if !matches!(error, CommitError::Stuck { .. }) => {
+            complain(&CommitError::Interrupted.to_string());
+            drop(error);
+            return Err(Failure::Said(u8::try_from(128 + signal).unwrap_or(1)));
+        }
+        (Err(error), _) => return Err(explain(&error)),
+    };
     let names: HashSet<String> = session
         .database
         .packages
@@ -469,6 +558,26 @@ fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8,
         .collect();
     summary(session, &names, &[]);
     Ok(u8::from(failed > 0))
+}
+
+/// A line on standard output, if anybody still reads it.
+fn mention(text: &str) {
+    use io::Write;
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// A text as JSON has it.
+pub fn json_text(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// An error of the library with a way out, where one is known.
@@ -484,12 +593,12 @@ fn explain(error: &CommitError) -> Failure {
         }
         None => text,
     };
-    let full = match error {
-        CommitError::Io { source, .. } => source.raw_os_error() == Some(28),
-        CommitError::Database(_) => text.contains("No space left"),
-        _ => false,
-    };
-    if full {
+    if matches!(error, CommitError::Stuck { .. }) {
+        return Failure::Say(format!(
+            "{text}\nhint: nothing is lost: the next apk finishes or undoes it"
+        ));
+    }
+    if text.contains("No space left") {
         return Failure::Say(format!(
             "{text}\nhint: nothing was installed; make room and try again"
         ));
@@ -520,7 +629,7 @@ fn simulate(session: &Session<'_>, changes: &[Change]) {
     }
 }
 
-fn confirmed() -> bool {
+pub fn confirmed() -> bool {
     super::show_progress("Do you want to continue [y/N]? ");
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).is_ok() && line.trim().eq_ignore_ascii_case("y")
@@ -557,7 +666,7 @@ fn summary(session: &Session<'_>, names: &HashSet<String>, candidates: &[Candida
 }
 
 /// Runs a script of a package in the root: with a clean environment, and in a chroot where the root is another one.
-fn run_script(root: &Path, name: &str, text: &[u8], arguments: &[String]) -> io::Result<i32> {
+pub fn run_script(root: &Path, name: &str, text: &[u8], arguments: &[String]) -> io::Result<i32> {
     let folder = root.join("lib/apk/exec");
     fs::create_dir_all(&folder)?;
     let path = folder.join(name);

@@ -3,5 +3,5 @@
 fn main() {
     sys::process::reset_sigpipe();
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    sys::process::exit_now(shell::main(&arguments, None));
+    sys::process::exit_now(shell::main(&arguments, None, None));
 }

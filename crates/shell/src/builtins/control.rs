@@ -39,7 +39,7 @@ pub(super) fn leave_loop(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32
 /// The status that `exit` and `return` are given.
 fn status_argument(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     match arguments.get(1) {
-        None => Ok(shell.status),
+        None => Ok(shell.trap_status.unwrap_or(shell.status)),
         Some(text) => match number(text) {
             Some(status) => Ok(status & 0xff),
             None => {
@@ -147,6 +147,21 @@ pub(super) fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
         }
     }
     let words = arguments.get(at..).unwrap_or_default();
+    if standard_path {
+        shell.variables.push_scope();
+        shell.variables.make_local(b"PATH");
+        shell.set_var(b"PATH", b"/usr/sbin:/usr/bin:/sbin:/bin");
+        shell.hashed.clear();
+    }
+    let result = run_command(shell, words, short, long);
+    if standard_path {
+        shell.variables.pop_scope();
+        shell.hashed.clear();
+    }
+    result
+}
+
+fn run_command(shell: &mut Shell, words: &[Vec<u8>], short: bool, long: bool) -> Result<i32, Flow> {
     if short || long {
         let mut status = 0;
         for word in words {
@@ -157,16 +172,12 @@ pub(super) fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
     if words.is_empty() {
         return Ok(0);
     }
-    if standard_path {
-        shell.variables.push_scope();
-        shell.variables.make_local(b"PATH");
-        shell.set_var(b"PATH", b"/usr/sbin:/usr/bin:/sbin:/bin");
+    let special = words.first().is_some_and(|name| is_special(name));
+    match shell.run_without_functions(words) {
+        // An error in a special built-in ends no script when `command` stands before it.
+        Err(Flow::Abort(status)) if special => Ok(status),
+        result => result.map(|()| shell.status),
     }
-    let result = shell.run_without_functions(words);
-    if standard_path {
-        shell.variables.pop_scope();
-    }
-    result.map(|()| shell.status)
 }
 
 pub(super) fn kind(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
@@ -190,8 +201,8 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         } else {
             text
         }
-    } else if let Some(alias) = shell.aliases.get(name) {
-        let alias = lossy(alias);
+    } else if let Some(alias) = shell.known_alias(name) {
+        let alias = lossy(&alias);
         if long {
             format!("{text} is an alias for {alias}")
         } else {
@@ -199,7 +210,7 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         }
     } else if shell.has_function(name) && !is_special(name) {
         if long {
-            format!("{text} is a shell function")
+            format!("{text} is a function")
         } else {
             text
         }

@@ -3,6 +3,7 @@
 use super::{lossy, number};
 use crate::exec::{Flow, Shell, strerror};
 use std::io;
+use std::time::{Duration, Instant};
 use sys::process;
 
 pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
@@ -73,7 +74,11 @@ pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     };
     let names: Vec<Vec<u8>> = match arguments.get(at..) {
         Some(names) if !names.is_empty() => names.to_vec(),
-        _ => vec![b"REPLY".to_vec()],
+        _ => {
+            // Without names, the line is kept whole.
+            shell.assign(b"REPLY", line.iter().map(|(byte, _)| *byte).collect())?;
+            return Ok(status);
+        }
     };
     if let Some(bad) = names.iter().find(|name| !crate::lexer::is_name(name)) {
         return Ok(shell.complain(b"read", &format!("{}: bad variable name", lossy(bad))));
@@ -101,41 +106,65 @@ fn read_line(
     most: Option<usize>,
 ) -> io::Result<(Line, i32)> {
     let mut line: Line = Vec::new();
+    if timeout == Some(0) {
+        // It only asks whether there is something.
+        return Ok((line, i32::from(!process::readable(fd, 0)?)));
+    }
+    let deadline = timeout.map(|milliseconds| {
+        Instant::now() + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+    });
     let mut escaped = false;
+    let mut buffer = [0; 512];
+    // What stands behind the line belongs to whoever reads next: files are read in pieces and put back, all else a
+    // byte at a time.
+    let whole = timeout.is_none() && most.is_none() && process::seek_by(fd, 0).is_ok();
+    let piece = if whole { buffer.len() } else { 1 };
     loop {
         if most.is_some_and(|most| line.len() >= most) {
             return Ok((line, 0));
         }
-        if let Some(milliseconds) = timeout
-            && !process::readable(fd, milliseconds)?
-        {
-            return Ok((line, 142));
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+            if !process::readable(fd, left)? {
+                return Ok((Vec::new(), 142));
+            }
         }
-        // A byte at a time: what stands behind the line belongs to whoever reads next.
-        let mut byte = [0];
-        match process::read(fd, &mut byte) {
+        let count = match process::read(fd, buffer.get_mut(..piece).unwrap_or_default()) {
             Ok(0) => return Ok((line, 1)),
-            Ok(_) => {}
+            Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                let signal = (1..64).find(|signal| process::is_pending(*signal));
                 if shell.run_traps().is_err() {
                     return Ok((line, 130));
                 }
-                continue;
+                match signal {
+                    // A trapped signal ends the reading.
+                    Some(signal) if shell.traps.contains_key(&signal) => {
+                        return Ok((line, 128 + signal));
+                    }
+                    _ => continue,
+                }
             }
             Err(error) => return Err(error),
-        }
-        let byte = byte[0];
-        if escaped {
-            escaped = false;
-            if byte != b'\n' {
-                line.push((byte, true));
+        };
+        for (number, byte) in buffer.iter().copied().take(count).enumerate() {
+            if escaped {
+                escaped = false;
+                if byte != b'\n' {
+                    line.push((byte, true));
+                }
+            } else if byte == b'\\' && !raw {
+                escaped = true;
+            } else if byte == delimiter {
+                let behind = count - number - 1;
+                if behind > 0 {
+                    process::seek_by(fd, -i64::try_from(behind).unwrap_or(0))?;
+                }
+                return Ok((line, 0));
+            } else if byte != 0 {
+                line.push((byte, false));
             }
-        } else if byte == b'\\' && !raw {
-            escaped = true;
-        } else if byte == delimiter {
-            return Ok((line, 0));
-        } else if byte != 0 {
-            line.push((byte, false));
         }
     }
 }
@@ -158,14 +187,17 @@ fn split(line: &Line, separators: &[u8], most: usize) -> Vec<Vec<u8>> {
             while end > 0 && rest.get(end - 1).is_some_and(is_white) {
                 end -= 1;
             }
-            let last = rest.get(..end).unwrap_or_default();
-            // One separator at the very end ends the last field, as it would any other.
-            let inner = last.iter().take(end.saturating_sub(1)).any(is_separator);
-            let end = if !inner && last.last().is_some_and(is_separator) {
-                end - 1
-            } else {
-                end
-            };
+            // A separator behind the last field ends it, as it would any other; with more behind, all stays.
+            let len = rest.iter().position(is_separator).unwrap_or(rest.len());
+            let mut behind = rest.get(len..).unwrap_or_default();
+            skip_white(&mut behind);
+            if let Some((first, more)) = behind.split_first()
+                && is_separator(first)
+            {
+                behind = more;
+                skip_white(&mut behind);
+            }
+            let end = if behind.is_empty() { len } else { end };
             values.push(rest.iter().take(end).map(|(byte, _)| *byte).collect());
             break;
         }
@@ -184,6 +216,11 @@ fn split(line: &Line, separators: &[u8], most: usize) -> Vec<Vec<u8>> {
     values
 }
 
+fn tell(what: &str) {
+    // Where errors cannot be written, there is nothing left to say.
+    let _ = process::write_all(2, format!("{what}\n").as_bytes());
+}
+
 pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let (Some(options), Some(name)) = (arguments.get(1), arguments.get(2)) else {
         return Ok(shell.complain(b"getopts", "usage: getopts optstring var [arg...]"));
@@ -193,6 +230,7 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
         _ => shell.positional.clone(),
     };
     let silent = options.first() == Some(&b':');
+    let quiet = shell.variables.get(b"OPTERR") == Some(b"0");
     let mut index = shell
         .variables
         .get(b"OPTIND")
@@ -209,6 +247,7 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
         if word.len() < 2 || word.first() != Some(&b'-') || word == b"--" {
             shell.assign(b"OPTIND", index.to_string().into_bytes())?;
             shell.getopts_at = 0;
+            shell.unset(b"OPTARG");
             shell.assign(name, b"?".to_vec())?;
             return Ok(1);
         }
@@ -224,8 +263,9 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
     if place.is_none() {
         if silent {
             argument = Some(vec![letter]);
-        } else {
-            shell.warn(&format!("Illegal option -{}", char::from(letter)));
+        } else if !quiet {
+            // As getopt(3) says it, without the place in the script, which is not to blame.
+            tell(&format!("Illegal option -{}", char::from(letter)));
         }
         value = b"?".to_vec();
     } else if takes {
@@ -239,7 +279,9 @@ pub(super) fn getopts(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, F
             value = b":".to_vec();
             argument = Some(vec![letter]);
         } else {
-            shell.warn(&format!("No arg for -{} option", char::from(letter)));
+            if !quiet {
+                tell(&format!("No arg for -{} option", char::from(letter)));
+            }
             value = b"?".to_vec();
         }
         at = word.len();

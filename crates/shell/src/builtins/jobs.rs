@@ -67,12 +67,18 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         let mut status = 0;
         while let Some((pid, _)) = shell.jobs.first().copied() {
             let which = if any { None } else { Some(pid) };
-            match wait_one(shell, which)? {
+            let waited = wait_one(shell, which)?;
+            if let Some(signal) = trapped(shell) {
+                shell.run_traps()?;
+                return Ok(128 + signal);
+            }
+            match waited {
                 Some(code) if any => {
                     status = code;
                     break;
                 }
-                Some(code) if code > 128 && process::signal_pending() => return Ok(code),
+                // The job is still there: a trapped signal ended the waiting.
+                Some(code) if shell.jobs.iter().any(|(job, _)| *job == pid) => return Ok(code),
                 _ => {}
             }
         }
@@ -86,6 +92,11 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         };
     }
     Ok(status)
+}
+
+/// A signal that came and has a trap.
+fn trapped(shell: &Shell) -> Option<i32> {
+    (1..64).find(|signal| process::is_pending(*signal) && shell.traps.contains_key(signal))
 }
 
 /// Waits for one job, or whichever ends first. `None`: it is no child of this shell.
@@ -107,8 +118,9 @@ fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 // A trapped signal ends the waiting (POSIX.1-2024, 2.12).
-                let signal = (1..64)
-                    .find(|signal| process::signal_pending() && shell.traps.contains_key(signal));
+                let signal = (1..64).find(|signal| {
+                    process::is_pending(*signal) && shell.traps.contains_key(signal)
+                });
                 shell.run_traps()?;
                 if let Some(signal) = signal {
                     return Ok(Some(128 + signal));
@@ -125,6 +137,8 @@ fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
 }
 
 pub(super) fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
+    // What ended is not to be asked for any more.
+    shell.poll_jobs();
     let mut words = arguments.get(1..).unwrap_or_default();
     let mut signal = 15;
     if let Some((first, rest)) = words.split_first()

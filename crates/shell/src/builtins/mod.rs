@@ -33,6 +33,7 @@ impl Found {
     }
 }
 
+/// In the order of bytes, as the search in it needs.
 const TABLE: [(&str, Own); 42] = [
     (".", control::source),
     (":", control::colon),
@@ -40,7 +41,9 @@ const TABLE: [(&str, Own); 42] = [
     ("alias", state::alias),
     ("bg", jobs::background),
     ("break", control::leave_loop),
+    ("builtin", control::command),
     ("cd", state::cd),
+    ("chdir", state::cd),
     ("command", control::command),
     ("continue", control::leave_loop),
     ("echo", output::echo),
@@ -51,7 +54,7 @@ const TABLE: [(&str, Own); 42] = [
     ("false", control::no),
     ("fg", jobs::foreground),
     ("getopts", input::getopts),
-    ("hash", control::colon),
+    ("hash", state::hash),
     ("jobs", jobs::list),
     ("kill", jobs::kill),
     ("let", control::arithmetic),
@@ -74,15 +77,14 @@ const TABLE: [(&str, Own); 42] = [
     ("unalias", state::unalias),
     ("unset", state::unset),
     ("wait", jobs::wait),
-    ("chdir", state::cd),
-    ("builtin", control::command),
 ];
 
 /// The built-in of that name.
 pub(crate) fn find(name: &[u8]) -> Option<Own> {
     TABLE
-        .iter()
-        .find(|(known, _)| known.as_bytes() == name)
+        .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
+        .ok()
+        .and_then(|at| TABLE.get(at))
         .map(|(_, function)| *function)
 }
 
@@ -93,24 +95,24 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Whether functions cannot take its place, and its assignments stay (POSIX.1-2024, 2.15).
 pub(crate) fn is_special(name: &[u8]) -> bool {
-    let all: [&[u8]; 15] = [
-        b".",
-        b":",
-        b"break",
-        b"continue",
-        b"eval",
-        b"exec",
-        b"exit",
-        b"export",
-        b"readonly",
-        b"return",
-        b"set",
-        b"shift",
-        b"times",
-        b"trap",
-        b"unset",
-    ];
-    all.contains(&name)
+    matches!(
+        name,
+        b"." | b":"
+            | b"break"
+            | b"continue"
+            | b"eval"
+            | b"exec"
+            | b"exit"
+            | b"export"
+            | b"readonly"
+            | b"return"
+            | b"set"
+            | b"shift"
+            | b"source"
+            | b"times"
+            | b"trap"
+            | b"unset"
+    )
 }
 
 /// A number that an argument gives.
@@ -122,23 +124,73 @@ pub(crate) fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// Text in single quotes, so that the shell reads it again as it was.
+/// Text in quotes, so that the shell reads it again as it was.
 pub(crate) fn quote(text: &[u8]) -> Vec<u8> {
-    let mut out = vec![b'\''];
-    for byte in text {
-        if *byte == b'\'' {
-            out.extend_from_slice(b"'\\''");
-        } else {
-            out.push(*byte);
+    let mut out = Vec::with_capacity(text.len() + 2);
+    let mut rest = text;
+    loop {
+        let plain = rest
+            .iter()
+            .position(|byte| *byte == b'\'')
+            .unwrap_or(rest.len());
+        let (head, tail) = rest.split_at(plain);
+        if !head.is_empty() || text.is_empty() {
+            out.push(b'\'');
+            out.extend_from_slice(head);
+            out.push(b'\'');
+        }
+        if tail.is_empty() {
+            return out;
+        }
+        let quotes = tail.iter().take_while(|byte| **byte == b'\'').count();
+        let (quotes, behind) = tail.split_at(quotes);
+        out.push(b'"');
+        out.extend_from_slice(quotes);
+        out.push(b'"');
+        rest = behind;
+        if rest.is_empty() {
+            return out;
         }
     }
-    out.push(b'\'');
-    out
+}
+
+/// A word as `set -x` shows it.
+pub(crate) fn quote_if_needed(text: &[u8]) -> Vec<u8> {
+    let safe = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || b"_-+,./:@%^\x5d".contains(byte) || *byte >= 0x80
+    };
+    let reserved = matches!(
+        text,
+        b"!" | b"case"
+            | b"do"
+            | b"done"
+            | b"elif"
+            | b"else"
+            | b"esac"
+            | b"fi"
+            | b"for"
+            | b"if"
+            | b"in"
+            | b"then"
+            | b"until"
+            | b"while"
+            | b"{"
+            | b"}"
+    );
+    if reserved || text.is_empty() || !text.iter().all(safe) && text != b"[" {
+        quote(text)
+    } else {
+        text.to_vec()
+    }
 }
 
 impl Shell {
     /// Writes to the standard output; a failure is told, and is the status.
     pub(crate) fn print(&mut self, text: &[u8], command: &str) -> i32 {
+        if let Some(capture) = &mut self.capture {
+            capture.extend_from_slice(text);
+            return 0;
+        }
         match sys::process::write_all(1, text) {
             Ok(()) => 0,
             Err(error) => {

@@ -14,6 +14,7 @@ pub(super) fn alias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
     if arguments.len() == 1 {
         let mut lines: Vec<Vec<u8>> = shell
             .aliases
+            .borrow()
             .iter()
             .map(|(name, text)| show(name, text))
             .collect();
@@ -26,9 +27,10 @@ pub(super) fn alias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
                 let (name, text) = word.split_at(at);
                 shell
                     .aliases
+                    .borrow_mut()
                     .insert(name.to_vec(), text.get(1..).unwrap_or_default().to_vec());
             }
-            None => match shell.aliases.get(word).map(|text| show(word, text)) {
+            None => match shell.known_alias(word).map(|text| show(word, &text)) {
                 Some(line) => status |= shell.print(&line, "alias"),
                 None => {
                     shell.complain(b"alias", &format!("{} not found", lossy(word)));
@@ -40,12 +42,45 @@ pub(super) fn alias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
     Ok(status)
 }
 
+impl Shell {
+    /// The text of an alias.
+    pub(crate) fn known_alias(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.aliases.borrow().get(name).cloned()
+    }
+}
+
+/// `hash`: where programs were found.
+pub(super) fn hash(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
+    let mut status = 0;
+    if arguments.len() == 1 {
+        let mut lines: Vec<Vec<u8>> = shell
+            .hashed
+            .values()
+            .map(|path| [path.as_os_str().as_bytes(), b"\n"].concat())
+            .collect();
+        lines.sort();
+        return Ok(shell.print(&lines.concat(), "hash"));
+    }
+    for word in arguments.iter().skip(1) {
+        if word == b"-r" {
+            shell.hashed.clear();
+        } else if shell.find_program(word).is_none()
+            && super::find(word).is_none()
+            && !shell.has_function(word)
+        {
+            shell.complain(b"hash", &format!("{}: not found", lossy(word)));
+            status = 1;
+        }
+    }
+    Ok(status)
+}
+
 pub(super) fn unalias(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let mut status = 0;
     for word in arguments.iter().skip(1) {
         if word == b"-a" {
-            shell.aliases.clear();
-        } else if shell.aliases.remove(word).is_none() {
+            shell.aliases.borrow_mut().clear();
+        } else if shell.aliases.borrow_mut().remove(word).is_none() {
             shell.complain(b"unalias", &format!("{} not found", lossy(word)));
             status = 1;
         }
@@ -177,11 +212,31 @@ pub(crate) fn is_here(path: &[u8]) -> bool {
 pub(super) fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let command = arguments.first().cloned().unwrap_or_default();
     let read_only = command == b"readonly";
-    let words: Vec<&Vec<u8>> = arguments
-        .iter()
-        .skip(1)
-        .filter(|word| *word != b"-p")
-        .collect();
+    let (mut at, mut remove) = (1, false);
+    while let Some(word) = arguments
+        .get(at)
+        .filter(|word| word.len() > 1 && word.starts_with(b"-"))
+    {
+        at += 1;
+        if word == b"--" {
+            break;
+        }
+        for letter in word.iter().skip(1) {
+            match letter {
+                b'p' => {}
+                b'n' if !read_only => remove = true,
+                letter => {
+                    let what = format!(
+                        "{}: illegal option -{}",
+                        lossy(&command),
+                        char::from(*letter)
+                    );
+                    return Err(shell.fail(&what));
+                }
+            }
+        }
+    }
+    let words = arguments.get(at..).unwrap_or_default();
     if words.is_empty() {
         let mut out = Vec::new();
         for (name, variable) in shell.variables.sorted() {
@@ -200,8 +255,7 @@ pub(super) fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
         }
         return Ok(shell.print(&out, "export"));
     }
-    let remove = words.first().is_some_and(|word| *word == b"-n");
-    for word in words.into_iter().filter(|word| *word != b"-n") {
+    for word in words {
         let (name, value) = match word.iter().position(|byte| *byte == b'=') {
             Some(at) => {
                 let (name, value) = word.split_at(at);
@@ -230,7 +284,14 @@ pub(super) fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
 }
 
 pub(super) fn local(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
+    if !shell.variables.has_scope() {
+        return Err(shell.fail("local: not in a function"));
+    }
     for word in arguments.iter().skip(1) {
+        if word == b"-" {
+            shell.variables.keep_options(&shell.options);
+            continue;
+        }
         let (name, value) = match word.iter().position(|byte| *byte == b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
             None => (word.as_slice(), None),
@@ -238,11 +299,17 @@ pub(super) fn local(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flo
         if !is_name(name) {
             return Err(shell.fail(&format!("local: {}: bad variable name", lossy(word))));
         }
-        if !shell.variables.make_local(name) {
-            return Err(shell.fail("local: not in a function"));
-        }
-        if let Some(value) = value {
-            shell.assign(name, value.to_vec())?;
+        match value {
+            Some(value) => {
+                shell.variables.make_local(name);
+                shell.assign(name, value.to_vec())?;
+            }
+            None => {
+                // As ash has it: a name alone begins unset. One that is local already stays as it is.
+                if shell.variables.make_local(name) {
+                    let _ = shell.variables.unset(name);
+                }
+            }
         }
     }
     Ok(0)
@@ -360,8 +427,12 @@ pub(super) fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         .filter(|word| *word != b"--")
         .collect();
     let Some((first, rest)) = words.split_first() else {
-        let mut all: Vec<(i32, Vec<u8>)> =
-            shell.traps.iter().map(|(s, a)| (*s, a.clone())).collect();
+        let shown = if shell.shown_traps.is_empty() {
+            &shell.traps
+        } else {
+            &shell.shown_traps
+        };
+        let mut all: Vec<(i32, Vec<u8>)> = shown.iter().map(|(s, a)| (*s, a.clone())).collect();
         all.sort();
         let mut out = Vec::new();
         for (signal, action) in all {
@@ -392,6 +463,7 @@ pub(super) fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         (Some((*first).clone()), rest)
     };
     let mut status = 0;
+    shell.shown_traps.clear();
     for word in signals {
         let Some(signal) = signal_number(word) else {
             shell.complain(
@@ -589,18 +661,39 @@ pub(super) fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
 
 pub(super) fn unset(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let mut functions = false;
-    for word in arguments.iter().skip(1) {
+    let mut at = 1;
+    while let Some(word) = arguments.get(at).filter(|word| word.starts_with(b"-")) {
+        at += 1;
         match word.as_slice() {
-            b"-f" => functions = true,
-            b"-v" => functions = false,
-            name if functions => {
-                shell.functions.remove(name);
-            }
-            name => {
-                if let Err(what) = shell.variables.unset(name) {
-                    return Err(shell.fail(&format!("unset: {what}")));
+            b"--" => break,
+            b"-" => return Err(shell.fail("unset: -: bad variable name")),
+            letters => {
+                for letter in letters.iter().skip(1) {
+                    match letter {
+                        b'f' => functions = true,
+                        b'v' => functions = false,
+                        other => {
+                            let what = format!("unset: illegal option -{}", char::from(*other));
+                            return Err(shell.fail(&what));
+                        }
+                    }
                 }
             }
+        }
+    }
+    for name in arguments.iter().skip(at) {
+        if functions {
+            shell.functions.remove(name.as_slice());
+            continue;
+        }
+        if !is_name(name) {
+            return Err(shell.fail(&format!("unset: {}: bad variable name", lossy(name))));
+        }
+        if let Err(what) = shell.variables.unset(name) {
+            return Err(shell.fail(&format!("unset: {what}")));
+        }
+        if name == b"PATH" {
+            shell.hashed.clear();
         }
     }
     Ok(0)

@@ -1,6 +1,7 @@
 //! The applets of the group `shells`: the shell, on top of the crate of that name.
 
 use crate::applet::{Applet, Folder};
+use crate::regex::{Regex, Syntax};
 use std::ffi::OsString;
 
 const USAGE: &str = "[-abCefilmnuvx] [-o option] [-c command | file | -s] [argument...]
@@ -30,5 +31,16 @@ pub const APPLETS: &[Applet] = &[
 ];
 
 fn main(arguments: &[OsString]) -> i32 {
-    shell::main(arguments, Some(crate::lookup))
+    shell::main(arguments, Some(crate::lookup), Some(matches))
+}
+
+/// What `[[ text =~ expression ]]` asks.
+fn matches(expression: &[u8], text: &[u8]) -> Result<bool, String> {
+    let syntax = Syntax {
+        extended: true,
+        ..Syntax::default()
+    };
+    Regex::new(expression, syntax)
+        .map(|regex| regex.is_match(text))
+        .map_err(|error| error.to_string())
 }

@@ -1,7 +1,7 @@
 //! Whole transactions on a folder: installing, upgrading, removing, and every way to fail.
 
+use super::{Change, Commit, CommitError, Event, New, Policy};
 use crate::archive::tar::{Entry, Kind};
-use crate::commit::{Change, Commit, CommitError, Event, New, Policy};
 use crate::database::Database;
 use crate::keys::KeyRing;
 use crate::package::{Contents, PkgInfo, Script, write};
@@ -9,8 +9,8 @@ use crate::record::Record;
 use std::path::{Path, PathBuf};
 use sys::fs::{Fault, Faulty, FileSystem, Root};
 
-/// A package with these files; each content that begins with `->` is a link.
-fn package(
+/// A package with these files; each content that begins with `->` is a link, one with `=>` a hard link.
+pub fn package(
     name: &str,
     version: &str,
     files: &[(&str, &str)],
@@ -40,6 +40,13 @@ fn package(
                 entry,
                 source: None,
             });
+        } else if let Some(target) = text.strip_prefix("=>") {
+            let mut entry = Entry::new(*path, Kind::HardLink, 0o644);
+            entry.link = target.as_bytes().to_vec();
+            contents.push(Contents {
+                entry,
+                source: None,
+            });
         } else {
             let file = dir.path().join(number.to_string());
             std::fs::write(&file, text).unwrap();
@@ -60,7 +67,7 @@ fn package(
     (Record::of_package(identity, &info, size), bytes)
 }
 
-fn install(record: Record, bytes: Vec<u8>, old: bool) -> Change {
+pub fn install(record: Record, bytes: Vec<u8>, old: bool) -> Change {
     let name = record.name.clone();
     Change {
         old: old.then_some(name),
@@ -73,7 +80,7 @@ fn install(record: Record, bytes: Vec<u8>, old: bool) -> Change {
     }
 }
 
-fn remove(name: &str) -> Change {
+pub fn remove(name: &str) -> Change {
     Change {
         old: Some(name.to_owned()),
         new: None,
