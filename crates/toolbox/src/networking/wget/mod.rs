@@ -1,10 +1,14 @@
 //! `wget`: fetches files over HTTP; HTTPS through `ssl_client`, which holds the TLS.
 
+mod answer;
+mod progress;
 mod url;
 mod wire;
 
 use crate::common::lines::{cause, write_all};
 use crate::common::options::{Given, Options};
+use answer::Head;
+use progress::Progress;
 use rustix::stdio;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -33,11 +37,11 @@ const HEADER: char = '\u{101}';
 const POST_DATA: char = '\u{102}';
 const POST_FILE: char = '\u{103}';
 const UNCHECKED: char = '\u{104}';
-const TERSE: char = '\u{105}';
 
 const OPTIONS: Options = Options {
     applet: "wget",
-    letters: "cqSO:o:P:T:t:U:Y:\u{100}\u{101}:\u{102}:\u{103}:\u{104}\u{105}",
+    // GNU's -nv, -nc, -nH and -np say nothing that is not so here.
+    letters: "cqSO:o:P:T:t:U:Y:n::\u{100}\u{101}:\u{102}:\u{103}:\u{104}",
     long: &[
         ("continue", 'c'),
         ("quiet", 'q'),
@@ -54,7 +58,7 @@ const OPTIONS: Options = Options {
         ("post-data", POST_DATA),
         ("post-file", POST_FILE),
         ("no-check-certificate", UNCHECKED),
-        ("no-verbose", TERSE),
+        ("no-verbose", 'n'),
     ],
 };
 
@@ -68,17 +72,6 @@ struct Fetch {
     output: Option<File>,
 }
 
-/// What an answer's head says.
-#[derive(Default)]
-struct Head {
-    status: u16,
-    reason: String,
-    length: Option<u64>,
-    chunked: bool,
-    location: Option<String>,
-    range: Option<(u64, Option<u64>)>,
-}
-
 fn other(text: impl Into<String>) -> io::Error {
     io::Error::other(text.into())
 }
@@ -90,6 +83,14 @@ impl Fetch {
             Some(log) => write_all(log, line.as_bytes()),
             None => write_all(stdio::stderr(), line.as_bytes()),
         };
+    }
+
+    fn head(&self, wire: &mut Wire) -> io::Result<Head> {
+        answer::read(wire, &|line| {
+            if self.given.has('S') {
+                self.tell(&format!("  {line}"));
+            }
+        })
     }
 
     /// The proxy for a URL, if the environment names one.
@@ -210,76 +211,6 @@ impl Fetch {
         text
     }
 
-    /// Reads an answer's head; those that only say "go on" are passed over.
-    fn head(&self, wire: &mut Wire) -> io::Result<Head> {
-        loop {
-            let first = wire
-                .line()?
-                .ok_or_else(|| other("no response from server"))?;
-            let text = String::from_utf8_lossy(&first).into_owned();
-            if self.given.has('S') {
-                self.tell(&format!("  {text}"));
-            }
-            let mut words = text.splitn(3, ' ');
-            let version = words.next().unwrap_or_default();
-            let status = words.next().and_then(|word| word.parse().ok());
-            let (true, Some(status)) = (version.starts_with("HTTP/"), status) else {
-                return Err(other(format!(
-                    "bad response from server: {}",
-                    text.escape_debug()
-                )));
-            };
-            let mut head = Head {
-                status,
-                reason: words.next().unwrap_or_default().to_owned(),
-                ..Head::default()
-            };
-            let mut lines = 0;
-            while let Some(line) = wire.line()?.filter(|line| !line.is_empty()) {
-                lines += 1;
-                if lines > 1000 {
-                    return Err(other("too many header lines"));
-                }
-                let line = String::from_utf8_lossy(&line).into_owned();
-                if self.given.has('S') {
-                    self.tell(&format!("  {line}"));
-                }
-                let Some((name, value)) = line.split_once(':') else {
-                    continue;
-                };
-                let value = value.trim();
-                match name.to_ascii_lowercase().as_str() {
-                    "content-length" => {
-                        let length = value.parse();
-                        head.length =
-                            Some(length.map_err(|_| {
-                                other(format!("content-length {value} is garbage"))
-                            })?);
-                    }
-                    "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => {
-                        head.chunked = true;
-                    }
-                    "transfer-encoding" if !value.eq_ignore_ascii_case("identity") => {
-                        return Err(other(format!(
-                            "transfer encoding '{value}' is not supported"
-                        )));
-                    }
-                    "location" => head.location = Some(value.to_owned()),
-                    "content-range" => {
-                        let range = value.trim_start_matches("bytes").trim();
-                        let (span, total) = range.split_once('/').unwrap_or((range, ""));
-                        let start = span.split('-').next().and_then(|word| word.parse().ok());
-                        head.range = start.map(|start| (start, total.parse().ok()));
-                    }
-                    _ => {}
-                }
-            }
-            if status >= 200 || status == 101 {
-                return Ok(head);
-            }
-        }
-    }
-
     fn fetch(&mut self, text: &OsStr) -> io::Result<()> {
         let text = text.to_str().ok_or_else(|| other("the URL is not UTF-8"))?;
         let mut url = Url::parse(text)
@@ -300,7 +231,7 @@ impl Fetch {
             wire.send(&self.request(&url, proxy.as_ref(), from, post))?;
             let head = self.head(&mut wire)?;
             match head.status {
-                206 if from > 0 && head.range.is_some_and(|(start, _)| start != from) => {
+                206 if from > 0 && head.start.is_some_and(|start| start != from) => {
                     return Err(other("the server sent another part than was asked for"));
                 }
                 200..=299 => return self.save(&mut wire, &head, name.as_deref(), from, &url),
@@ -320,9 +251,15 @@ impl Fetch {
                     post &= matches!(head.status, 307 | 308);
                     url = next;
                 }
-                416 if from > 0 && head.range.is_none() => {
-                    // All of it is there already.
+                // Nothing is behind what is there already.
+                416 if from > 0 && head.total.is_none_or(|total| total == from) => {
+                    if !self.given.has('q') {
+                        self.tell("nothing is left to fetch");
+                    }
                     return Ok(());
+                }
+                416 if from > 0 => {
+                    return Err(other("what is there is longer than the server's file"));
                 }
                 status => {
                     return Err(other(format!(
@@ -449,98 +386,9 @@ impl Fetch {
     }
 }
 
-/// The line that grows while data comes.
-struct Progress {
-    label: String,
-    total: Option<u64>,
-    done: u64,
-    shown: u64,
-    begin: std::time::Instant,
-    last: Option<std::time::Instant>,
-    on: bool,
-}
-
-impl Progress {
-    fn new(label: String, total: Option<u64>, on: bool) -> Progress {
-        Progress {
-            label,
-            total,
-            done: 0,
-            shown: 0,
-            begin: std::time::Instant::now(),
-            last: None,
-            on,
-        }
-    }
-
-    fn add(&mut self, count: u64) {
-        self.done = self.done.saturating_add(count);
-        let now = std::time::Instant::now();
-        if self.on && self.last.is_none_or(|last| (now - last).as_millis() >= 500) {
-            self.last = Some(now);
-            self.show();
-        }
-    }
-
-    fn show(&mut self) {
-        let seconds = self.begin.elapsed().as_secs();
-        let (percent, eta) = match self.total.filter(|total| *total > 0) {
-            Some(total) => {
-                let percent = self.done.saturating_mul(100) / total;
-                let left =
-                    total.saturating_sub(self.done).saturating_mul(seconds) / self.done.max(1);
-                (
-                    percent.min(100),
-                    format!(
-                        "{:02}:{:02}:{:02} ETA",
-                        left / 3600,
-                        left / 60 % 60,
-                        left % 60
-                    ),
-                )
-            }
-            None => (
-                0,
-                format!(
-                    "{:02}:{:02}:{:02}",
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60
-                ),
-            ),
-        };
-        let bar = usize::try_from(percent / 4).unwrap_or(0);
-        let amount = match self.done {
-            done if done < 100_000 => done.to_string(),
-            done if done < 100_000 << 10 => format!("{}k", done >> 10),
-            done => format!("{}M", done >> 20),
-        };
-        let name: String = self.label.chars().take(20).collect();
-        let line = format!(
-            "\r{name:<20} {percent:>3}% |{:<25}| {amount:>6}  {eta}",
-            "*".repeat(bar)
-        );
-        let _ = write_all(stdio::stderr(), line.as_bytes());
-        self.shown += 1;
-    }
-
-    fn finish(&mut self) {
-        if self.on {
-            self.show();
-            let _ = write_all(stdio::stderr(), b"\n");
-        }
-    }
-}
-
 /// Runs it.
 pub fn main(arguments: &[OsString]) -> i32 {
-    // GNU's -nv, -nc, -nH and -np say nothing that is not so here.
-    let arguments: Vec<OsString> = arguments
-        .iter()
-        .filter(|word| !matches!(word.as_bytes(), b"-nv" | b"-nc" | b"-nH" | b"-np"))
-        .cloned()
-        .collect();
-    let given = match OPTIONS.parse(&arguments) {
+    let given = match OPTIONS.parse(arguments) {
         Ok(given) => given,
         Err(status) => return status,
     };
