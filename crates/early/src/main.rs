@@ -24,16 +24,22 @@ fn main() -> ExitCode {
     loop {
         let line = CommandLine::parse(&words);
         if !line.quiet {
-            eprintln!(
-                "early: root is {}",
-                line.root.as_deref().unwrap_or("not given")
-            );
+            let in_memory = if early::diskless::is_possible() {
+                "made in memory"
+            } else {
+                "not given"
+            };
+            eprintln!("early: root is {}", line.root.as_deref().unwrap_or(in_memory));
         }
         let error = match early::prepare_root(&line, Path::new(TARGET)) {
             Ok(()) => early::switch::switch(Path::new(TARGET), &line),
             Err(error) => error,
         };
-        match rescue::ask(&error) {
+        rescue::tell(&error);
+        rescue::shell();
+        // A shell may be there to look at what was made, so it goes only now.
+        early::diskless::undo(Path::new(TARGET));
+        match rescue::ask() {
             Some(Answer::Retry) => {}
             // The last of a repeated option counts, so what was typed wins.
             Some(Answer::With(more)) => words = format!("{} {more}", words.trim_end()),
