@@ -88,7 +88,7 @@ pub fn root_mib(mib: u64, esp_mib: u64) -> u64 {
 }
 
 /// A FAT file system with `boot` as `\EFI\BOOT\BOOTX64.EFI`.
-fn fat(mib: u64, boot: &[u8], serial: u32) -> io::Result<Vec<u8>> {
+pub(crate) fn fat(mib: u64, boot: &[u8], serial: u32) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(mib * MIB).map_err(io::Error::other)?];
     let options = fatfs::FormatVolumeOptions::new()
         .volume_id(serial)
