@@ -302,7 +302,19 @@ impl Made<'_> {
         )?;
         progress(Step::Disk);
         let file = self.work.join("disk");
-        disk::write(&file, size.size, size.esp, &boot, &root_file, &id)?;
+        let flavour = &kernel.flavour;
+        let names = [format!("vmlinuz-{flavour}"), format!("initramfs-{flavour}")];
+        let menu = medium::syslinux(flavour, &cmdline, "/");
+        let files: [(&str, &[u8]); 3] = [
+            (&names[0], &bzimage),
+            (&names[1], &ramfs),
+            ("syslinux.cfg", menu.as_bytes()),
+        ];
+        let how = disk::Boot {
+            uefi: &boot,
+            bios: size.bios.then_some(&files),
+        };
+        disk::write(&file, size.size, size.esp, how, &root_file, &id, epoch)?;
         let (kernel_file, ramfs_file) = (self.work.join("kernel"), self.work.join("initramfs"));
         std::fs::write(&kernel_file, &bzimage).map_err(Error::io(&kernel_file))?;
         std::fs::write(&ramfs_file, &ramfs).map_err(Error::io(&ramfs_file))?;

@@ -276,7 +276,7 @@ impl Made<'_> {
         let efi = stage.join("boot/efi.img");
         // The program, the file system's own tables, and what is left over of the last MiB.
         let mib = (uki.len() as u64 >> 20) + 3;
-        let bytes = disk::fat(mib.max(8), uki, self.identity().serial).map_err(Error::io(&efi))?;
+        let bytes = disk::fat(mib.max(8), uki, &[], self.identity().serial).map_err(Error::io(&efi))?;
         fs::write(&efi, bytes).map_err(Error::io(&efi))?;
         let file = self.work.join("iso");
         let words = [

@@ -241,6 +241,9 @@ pub struct Disk {
     pub size: u64,
     /// The EFI system partition.
     pub esp: u64,
+    /// Whether it starts by BIOS, too.
+    #[serde(default)]
+    pub bios: bool,
 }
 
 /// An image file that cannot be used.
