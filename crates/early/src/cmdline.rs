@@ -206,16 +206,24 @@ mod tests {
         assert_eq!(options.repositories, ["http://a/x", "/media/b"]);
         assert_eq!(options.modloop.as_deref(), Some("/boot/modloop-virt"));
         assert_eq!(options.network.as_deref(), Some("dhcp"));
-        assert_eq!(options.overlay.as_deref(), Some("sda1:vfat:/h.apkovl.tar.gz"));
+        assert_eq!(
+            options.overlay.as_deref(),
+            Some("sda1:vfat:/h.apkovl.tar.gz")
+        );
         assert_eq!(options.overlay_device.as_deref(), Some("sda1"));
         assert_eq!(options.packages, ["curl", "vim"]);
-        assert_eq!((options.settle, options.root_size.as_deref()), (3, Some("50%")));
+        assert_eq!(
+            (options.settle, options.root_size.as_deref()),
+            (3, Some("50%"))
+        );
         assert_eq!(line.root, None);
     }
 
     #[test]
     fn what_is_typed_later_takes_back() {
-        let options = CommandLine::parse("apkovl=http://a/b apkovl= alpine_repo=/a alpine_repo=auto").diskless;
+        let options =
+            CommandLine::parse("apkovl=http://a/b apkovl= alpine_repo=/a alpine_repo=auto")
+                .diskless;
         assert_eq!(options, Diskless::default());
     }
 

@@ -46,6 +46,10 @@ pub fn prepare_root(line: &CommandLine, target: &Path) -> Result<(), Error> {
         None => say(line, "there is no overlay"),
     }
     say(line, "installing the packages");
+    if chosen.as_deref() == Some(Path::new(overlay::DEFAULT)) {
+        // The image's declaration cannot know what the medium is called here.
+        add_repositories(&repositories, target)?;
+    }
     install(options, &repositories, target)?;
     modloop::attach(line, &found, &tree, target)?;
     finish(options, target)
@@ -75,8 +79,14 @@ fn begin(options: &Diskless, target: &Path) -> Result<(), Error> {
         data.push_str(size);
     }
     let data = CString::new(data).unwrap_or_default();
-    mount("tmpfs", target, "tmpfs", MountFlags::empty(), Some(data.as_c_str()))
-        .map_err(|e| Error::io("mount a tmpfs on", target, e))?;
+    mount(
+        "tmpfs",
+        target,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(data.as_c_str()),
+    )
+    .map_err(|e| Error::io("mount a tmpfs on", target, e))?;
     let media = target.join(medium::FOLDER.trim_start_matches('/'));
     std::fs::create_dir_all(&media).map_err(|e| Error::io("make", &media, e))?;
     // The same names lead to the media from here, for the package manager, and from inside the root.
@@ -147,7 +157,10 @@ fn install(options: &Diskless, repositories: &[String], target: &Path) -> Result
     let list = target.join("etc/apk/repositories");
     let has_list = list.exists();
     if !has_list {
-        let text: String = repositories.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = repositories
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect();
         std::fs::write(&list, text).map_err(|e| Error::io("write", &list, e))?;
     }
     // Scripts of packages look for these.
@@ -158,10 +171,12 @@ fn install(options: &Diskless, repositories: &[String], target: &Path) -> Result
     }
     let arguments = arguments(options, repositories, target, has_list);
     let words: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
-    programs::run("apk", &words).map(drop).map_err(|error| Error::Packages {
-        from: repositories.join(", "),
-        why: error.to_string(),
-    })
+    programs::run("apk", &words)
+        .map(drop)
+        .map_err(|error| Error::Packages {
+            from: repositories.join(", "),
+            why: error.to_string(),
+        })
 }
 
 /// The words for `apk`.
@@ -199,6 +214,17 @@ fn arguments(
     words
 }
 
+/// Puts repositories before those that the root has by now.
+fn add_repositories(repositories: &[String], target: &Path) -> Result<(), Error> {
+    let list = target.join("etc/apk/repositories");
+    let mut text: String = repositories
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text.push_str(&std::fs::read_to_string(&list).unwrap_or_default());
+    std::fs::write(&list, text).map_err(|e| Error::io("write", &list, e))
+}
+
 fn copy_keys(to: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(to).map_err(|e| Error::io("make", to, e))?;
     for entry in std::fs::read_dir(KEYS).into_iter().flatten().flatten() {
@@ -228,7 +254,9 @@ fn finish(options: &Diskless, target: &Path) -> Result<(), Error> {
 fn remove_new(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path: PathBuf = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         if kind.is_dir() {
             remove_new(&path);
         } else if path.extension().is_some_and(|ending| ending == "apk-new") {
@@ -271,7 +299,8 @@ mod tests {
 
     #[test]
     fn fstab_says_how_large_the_root_may_be() {
-        let text = "# x\nproc /proc proc defaults 0 0\ntmpfs / tmpfs rw,noatime,size=300M,mode=0755 0 0\n";
+        let text =
+            "# x\nproc /proc proc defaults 0 0\ntmpfs / tmpfs rw,noatime,size=300M,mode=0755 0 0\n";
         assert_eq!(root_options(text).as_deref(), Some("size=300M,mode=0755"));
         assert_eq!(root_options("tmpfs / tmpfs defaults"), None);
         assert_eq!(root_options("tmpfs /tmp tmpfs size=1M"), None);
@@ -286,9 +315,29 @@ mod tests {
             looked_at: vec!["/dev/vda (ext4)".into()],
         };
         let error = repositories(&line, &found).unwrap_err().to_string();
-        assert!(error.contains("3 seconds") && error.contains("/dev/vda (ext4)"), "{error}");
+        assert!(
+            error.contains("3 seconds") && error.contains("/dev/vda (ext4)"),
+            "{error}"
+        );
         let line = CommandLine::parse("alpine_repo=http://h/r");
         assert_eq!(repositories(&line, &found).unwrap(), ["http://h/r"]);
+    }
+
+    #[test]
+    fn the_mediums_repositories_come_first() {
+        let top = std::env::temp_dir().join(format!("early-list-{}", std::process::id()));
+        std::fs::create_dir_all(top.join("etc/apk")).unwrap();
+        let own = ["/media/sr0/apks".to_owned()];
+        add_repositories(&own, &top).unwrap();
+        let list = top.join("etc/apk/repositories");
+        assert_eq!(std::fs::read_to_string(&list).unwrap(), "/media/sr0/apks\n");
+        std::fs::write(&list, "http://h/r\n").unwrap();
+        add_repositories(&own, &top).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&list).unwrap(),
+            "/media/sr0/apks\nhttp://h/r\n"
+        );
+        std::fs::remove_dir_all(&top).unwrap();
     }
 
     #[test]

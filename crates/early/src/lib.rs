@@ -144,7 +144,9 @@ pub enum Error {
     #[error("modloop={0}: not the one that belongs to this initramfs (its SHA-256 differs)")]
     WrongModloop(String),
     /// Nothing says what the modules' image should be.
-    #[error("modloop={0}: this initramfs has no checksum for it, and what comes over the network is not trusted without")]
+    #[error(
+        "modloop={0}: this initramfs has no checksum for it, and what comes over the network is not trusted without"
+    )]
     Unproven(String),
     /// The value of `ip=` is of no form that is known.
     #[error("ip={0}: neither dhcp nor CLIENT:SERVER:GATEWAY:MASK:HOST:INTERFACE:HOW:DNS:DNS")]

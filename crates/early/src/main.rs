@@ -29,7 +29,10 @@ fn main() -> ExitCode {
             } else {
                 "not given"
             };
-            eprintln!("early: root is {}", line.root.as_deref().unwrap_or(in_memory));
+            eprintln!(
+                "early: root is {}",
+                line.root.as_deref().unwrap_or(in_memory)
+            );
         }
         let error = match early::prepare_root(&line, Path::new(TARGET)) {
             Ok(()) => early::switch::switch(Path::new(TARGET), &line),

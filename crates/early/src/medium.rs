@@ -39,7 +39,10 @@ impl Wanted {
     /// Reads it.
     pub fn parse(text: &str) -> Result<Wanted, Error> {
         let (device, kind) = match text.split_once(':') {
-            Some((device, kind)) => (device, Some(kind.to_owned()).filter(|kind| !kind.is_empty())),
+            Some((device, kind)) => (
+                device,
+                Some(kind.to_owned()).filter(|kind| !kind.is_empty()),
+            ),
             None => (text, None),
         };
         let spec = if device.contains('=') || device.starts_with('/') {
@@ -75,7 +78,9 @@ pub fn search(line: &CommandLine, tree: &Tree) -> Result<Found, Error> {
     let parse = |text: &Option<String>| text.as_deref().map(Wanted::parse).transpose();
     let medium = parse(&options.medium)?;
     let overlay = match parse(&options.overlay_device)? {
-        None => Source::parse(options.overlay.as_deref()).device().transpose()?,
+        None => Source::parse(options.overlay.as_deref())
+            .device()
+            .transpose()?,
         device => device,
     };
     let needs_medium = options.repositories.is_empty() || medium.is_some();
@@ -89,14 +94,21 @@ pub fn search(line: &CommandLine, tree: &Tree) -> Result<Found, Error> {
             if done.contains(&block.name) {
                 continue;
             }
-            if let Some(kind) = look(&block, medium.as_ref(), overlay.as_ref(), tree, &mut found.media) {
-                found.looked_at.push(format!("/dev/{} ({kind})", block.name));
+            if let Some(kind) = look(
+                &block,
+                medium.as_ref(),
+                overlay.as_ref(),
+                tree,
+                &mut found.media,
+            ) {
+                found
+                    .looked_at
+                    .push(format!("/dev/{} ({kind})", block.name));
                 done.push(block.name);
             }
         }
         let has_medium = !needs_medium || found.repositories().next().is_some();
-        let has_overlay =
-            overlay.is_none() || found.media.iter().any(|medium| medium.named);
+        let has_overlay = overlay.is_none() || found.media.iter().any(|medium| medium.named);
         let elapsed = start.elapsed();
         if has_medium && has_overlay && elapsed >= Duration::from_secs(options.settle)
             || elapsed >= limit
@@ -122,7 +134,11 @@ fn look(
     let device = Path::new("/dev").join(&block.name);
     let fs = superblock::probe(&root::read_head(&device)?)?;
     let is = |wanted: Option<&Wanted>| {
-        wanted.map(|wanted| wanted.spec.matches(&device, Some(&fs), block.entry.as_ref()))
+        wanted.map(|wanted| {
+            wanted
+                .spec
+                .matches(&device, Some(&fs), block.entry.as_ref())
+        })
     };
     let (may_repository, may_overlay) = (is(medium).unwrap_or(true), is(overlay).unwrap_or(true));
     let forced = [medium, overlay]
@@ -182,7 +198,9 @@ pub fn read(folder: &Path) -> Medium {
                 medium.repositories.push(folder.clone());
             }
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-                let Ok(kind) = entry.file_type() else { continue };
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
                 if kind.is_dir() && depth < 2 {
                     next.push(entry.path());
                 } else if depth == 0 && kind.is_file() && is_overlay(&entry.file_name()) {
@@ -238,7 +256,10 @@ mod tests {
         assert_eq!(wanted.spec, root::Spec::Device("/dev/sda1".into()));
         assert_eq!(wanted.kind.as_deref(), Some("vfat"));
         assert_eq!(Wanted::parse("/dev/vdb").unwrap().kind, None);
-        assert_eq!(Wanted::parse("LABEL=x").unwrap().spec, root::Spec::Label("x".into()));
+        assert_eq!(
+            Wanted::parse("LABEL=x").unwrap().spec,
+            root::Spec::Label("x".into())
+        );
         assert!(Wanted::parse("FOO=x").is_err());
     }
 }

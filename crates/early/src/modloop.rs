@@ -30,13 +30,23 @@ pub fn attach(line: &CommandLine, found: &Found, tree: &Tree, target: &Path) -> 
         Some(path) => {
             let below = path.trim_start_matches('/');
             let on = |medium: &crate::medium::Medium| Some(medium.folder.join(below));
-            let file = found.media.iter().filter_map(on).find(|file| file.is_file());
-            (file.ok_or_else(|| Error::NoModloop(path.to_owned()))?, false)
+            let file = found
+                .media
+                .iter()
+                .filter_map(on)
+                .find(|file| file.is_file());
+            (
+                file.ok_or_else(|| Error::NoModloop(path.to_owned()))?,
+                false,
+            )
         }
         None => match only(found) {
             Some(file) => (file, false),
             None => {
-                say(line, "no modloop: the kernel's modules are those of the initramfs");
+                say(
+                    line,
+                    "no modloop: the kernel's modules are those of the initramfs",
+                );
                 return Ok(());
             }
         },
@@ -57,7 +67,11 @@ fn only(found: &Found) -> Option<PathBuf> {
         .media
         .iter()
         .filter(|medium| !medium.repositories.is_empty())
-        .flat_map(|medium| std::fs::read_dir(medium.folder.join("boot")).into_iter().flatten())
+        .flat_map(|medium| {
+            std::fs::read_dir(medium.folder.join("boot"))
+                .into_iter()
+                .flatten()
+        })
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("modloop-"))
         .map(|entry| entry.path());
@@ -184,7 +198,10 @@ mod tests {
 
     #[test]
     fn memory_is_read_and_asked_for_first() {
-        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   1024 kB\n"), 1 << 20);
+        assert_eq!(
+            available("MemTotal: 9 kB\nMemAvailable:   1024 kB\n"),
+            1 << 20
+        );
         assert_eq!(available("MemAvailable: x kB"), 0);
         assert!(in_memory(Some(true), Path::new("/nonexistent")));
         assert!(!in_memory(None, Path::new("/nonexistent")));

@@ -33,7 +33,11 @@ impl Setting {
         let bad = || Error::BadNetwork(value.to_owned());
         let fields: Vec<&str> = value.split(':').collect();
         let field = |at: usize| fields.get(at).copied().filter(|field| !field.is_empty());
-        let how = if fields.len() == 1 { field(0) } else { field(6) };
+        let how = if fields.len() == 1 {
+            field(0)
+        } else {
+            field(6)
+        };
         let address = |at: usize| {
             field(at)
                 .map(|text| text.parse::<Ipv4Addr>().map_err(|_| bad()))
@@ -108,10 +112,7 @@ pub fn configure(value: &str) -> Result<(), Error> {
             let path = "/etc/resolv.conf";
             std::fs::write(path, lines).map_err(|e| Error::io("write", path, e))
         }
-        _ => programs::call(
-            "udhcpc",
-            &["-i", &interface, "-f", "-n", "-q", "-t", "8"],
-        ),
+        _ => programs::call("udhcpc", &["-i", &interface, "-f", "-n", "-q", "-t", "8"]),
     }
 }
 
@@ -140,7 +141,8 @@ mod tests {
             Setting::Dhcp(Some("eth1".into()))
         );
         assert_eq!(
-            Setting::parse("10.0.0.2::10.0.0.1:255.255.255.128:h:eth0:none:1.1.1.1:9.9.9.9").unwrap(),
+            Setting::parse("10.0.0.2::10.0.0.1:255.255.255.128:h:eth0:none:1.1.1.1:9.9.9.9")
+                .unwrap(),
             Setting::Static {
                 address: Ipv4Addr::new(10, 0, 0, 2),
                 prefix: 25,
@@ -157,7 +159,14 @@ mod tests {
 
     #[test]
     fn what_it_may_not_say() {
-        for bad in ["", "x", "10.0.0.300::", "10.0.0.2:::255.0.255.0", "::::::bootp", ":"] {
+        for bad in [
+            "",
+            "x",
+            "10.0.0.300::",
+            "10.0.0.2:::255.0.255.0",
+            "::::::bootp",
+            ":",
+        ] {
             assert!(Setting::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -85,7 +85,11 @@ pub fn choose(options: &Diskless, found: &Found, folder: &Path) -> Result<Option
             let mut tried: Vec<PathBuf> = found
                 .media
                 .iter()
-                .filter(|medium| device.as_ref().is_none_or(|device| *device == medium.device))
+                .filter(|medium| {
+                    device
+                        .as_ref()
+                        .is_none_or(|device| *device == medium.device)
+                })
                 .map(|medium| medium.folder.join(below))
                 .collect();
             if device.is_none() {
@@ -107,7 +111,10 @@ pub fn choose(options: &Diskless, found: &Found, folder: &Path) -> Result<Option
                     found.media.iter().flat_map(|medium| &medium.overlays),
                 ))),
                 _ if options.overlay_device.is_some() => Err(Error::NoOverlay {
-                    value: format!("ovl_dev={}", options.overlay_device.as_deref().unwrap_or_default()),
+                    value: format!(
+                        "ovl_dev={}",
+                        options.overlay_device.as_deref().unwrap_or_default()
+                    ),
                     media: names(found.media.iter().map(|medium| &medium.folder)),
                 }),
                 _ => Ok(Path::new(DEFAULT).exists().then(|| DEFAULT.into())),
@@ -173,8 +180,14 @@ mod tests {
         for (value, want) in [
             (None, Source::Search),
             (Some("none"), Source::None),
-            (Some("http://h/x.tar.gz"), Source::Address("http://h/x.tar.gz".into())),
-            (Some("sda1:vfat:/a/b.tar.gz"), file(Some("sda1"), "/a/b.tar.gz")),
+            (
+                Some("http://h/x.tar.gz"),
+                Source::Address("http://h/x.tar.gz".into()),
+            ),
+            (
+                Some("sda1:vfat:/a/b.tar.gz"),
+                file(Some("sda1"), "/a/b.tar.gz"),
+            ),
             (Some("sda1:b.tar.gz"), file(Some("sda1"), "b.tar.gz")),
             (Some("/dev/sda1:b.tar.gz"), file(Some("sda1"), "b.tar.gz")),
             (Some("/a:b.tar.gz"), file(None, "/a:b.tar.gz")),
@@ -196,7 +209,10 @@ mod tests {
         assert_eq!(chosen, Some("/media/sda/a.apkovl.tar.gz".into()));
         found.media.push(on("sdb", &["b.apkovl.tar.gz"]));
         let error = choose(&options, &found, folder).unwrap_err().to_string();
-        assert!(error.contains("/media/sda/a.apkovl.tar.gz, /media/sdb/b.apkovl.tar.gz"), "{error}");
+        assert!(
+            error.contains("/media/sda/a.apkovl.tar.gz, /media/sdb/b.apkovl.tar.gz"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -211,7 +227,10 @@ mod tests {
         };
         let error = choose(&options, &found, Path::new("/tmp")).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("sdb:x.tar.gz") && text.contains("/media/sdb/x.tar.gz"), "{text}");
+        assert!(
+            text.contains("sdb:x.tar.gz") && text.contains("/media/sdb/x.tar.gz"),
+            "{text}"
+        );
     }
 
     #[test]

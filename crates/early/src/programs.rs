@@ -72,11 +72,20 @@ mod tests {
 
     #[test]
     fn the_error_has_what_the_program_said() {
-        let said = call("sh", &["-c", "for i in 1 2 3 4 5; do echo no $i >&2; done; exit 3"]);
+        let said = call(
+            "sh",
+            &["-c", "for i in 1 2 3 4 5; do echo no $i >&2; done; exit 3"],
+        );
         assert_eq!(said.unwrap_err().to_string(), "sh: no 2; no 3; no 4; no 5");
         let silent = call("sh", &["-c", "exit 1"]).unwrap_err();
         assert_eq!(silent.to_string(), "sh: it says nothing");
-        assert_eq!(run("sh", &[OsStr::new("-c"), OsStr::new("echo x")]).unwrap(), b"x\n");
-        assert!(matches!(call("no-such-program", &[]), Err(Error::NoProgram(_))));
+        assert_eq!(
+            run("sh", &[OsStr::new("-c"), OsStr::new("echo x")]).unwrap(),
+            b"x\n"
+        );
+        assert!(matches!(
+            call("no-such-program", &[]),
+            Err(Error::NoProgram(_))
+        ));
     }
 }

@@ -39,7 +39,12 @@ impl Spec {
     }
 
     /// Whether a block device with that file system and that GPT entry is the one.
-    pub(crate) fn matches(&self, path: &Path, fs: Option<&FileSystem>, part: Option<&gpt::Partition>) -> bool {
+    pub(crate) fn matches(
+        &self,
+        path: &Path,
+        fs: Option<&FileSystem>,
+        part: Option<&gpt::Partition>,
+    ) -> bool {
         match self {
             Spec::Device(wanted) => wanted == path,
             Spec::Uuid(v) => fs

@@ -81,7 +81,11 @@ pub fn write(
         esp_mib * 2048,
         id.esp,
         // Where the boot sector looks.
-        if boot.bios.is_some() { ", attrs=\"LegacyBIOSBootable\"" } else { "" },
+        if boot.bios.is_some() {
+            ", attrs=\"LegacyBIOSBootable\""
+        } else {
+            ""
+        },
         2048 + esp_mib * 2048,
         root_mib(mib, esp_mib) * 2048,
         id.root,
@@ -115,7 +119,10 @@ pub fn root_mib(mib: u64, esp_mib: u64) -> u64 {
 
 /// Puts syslinux on a FAT file system, by way of a file beside `disk`.
 fn bootable(esp: &[u8], disk: &Path, epoch: u64) -> Result<Vec<u8>, DiskError> {
-    let io = |source| DiskError::Io { what: "the EFI system partition", source };
+    let io = |source| DiskError::Io {
+        what: "the EFI system partition",
+        source,
+    };
     let file = disk.with_extension("esp");
     std::fs::write(&file, esp).map_err(io)?;
     let arguments = [OsStr::new("--install"), file.as_os_str()];

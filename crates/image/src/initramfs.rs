@@ -133,10 +133,18 @@ pub fn build(
     for (path, line) in chosen {
         lines.push_str(line);
         lines.push('\n');
-        contents.file(&format!("{release}/{path}"), 0o644, read(folder.join(path))?);
+        contents.file(
+            &format!("{release}/{path}"),
+            0o644,
+            read(folder.join(path))?,
+        );
     }
     contents.file(&format!("{release}/modules.dep"), 0o644, lines.into_bytes());
-    contents.file(&format!("{release}/modules.builtin"), 0o644, builtin.clone());
+    contents.file(
+        &format!("{release}/modules.builtin"),
+        0o644,
+        builtin.clone(),
+    );
     zstd::encode_all(contents.archive(epoch).as_slice(), 19).map_err(InitramfsError::Compress)
 }
 

@@ -31,6 +31,8 @@ pub mod tools;
 pub mod tree;
 pub mod uki;
 
+pub use medium::over_network;
+
 use sha2::{Digest, Sha256};
 use spec::{Kernel, Kind, PathSpec, Spec};
 use std::fs::File;
@@ -193,7 +195,12 @@ pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Outp
         (Kind::Iso | Kind::Netboot, Some(kernel), _) => {
             let packages = root::on_medium(inputs, &filled)?;
             let none = || Error::NoKernel(kernel.flavour.clone());
-            made.medium(kernel, before.as_ref().ok_or_else(none)?, &packages, progress)?
+            made.medium(
+                kernel,
+                before.as_ref().ok_or_else(none)?,
+                &packages,
+                progress,
+            )?
         }
         _ => made.rootfs(progress)?,
     };
@@ -342,8 +349,7 @@ impl Made<'_> {
         let bzimage = std::fs::read(&vmlinuz).map_err(|_| none())?;
         let below = Path::new("lib/modules").join(modules);
         let (early, epoch) = (Path::new(EARLY), self.inputs.epoch);
-        let ramfs =
-            initramfs::build(self.root, early, &below, &kernel.modules, contents, epoch)?;
+        let ramfs = initramfs::build(self.root, early, &below, &kernel.modules, contents, epoch)?;
         Ok((bzimage, ramfs))
     }
 

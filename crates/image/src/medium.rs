@@ -102,7 +102,7 @@ impl Made<'_> {
         let boot = stage.join("boot");
         fs::create_dir_all(&boot).map_err(Error::io(&boot))?;
         let modloop = boot.join(format!("modloop-{flavour}"));
-        self.modloop(&modloop)?;
+        self::modloop(self.root, &modloop, self.inputs.epoch).map_err(MediumError::from)?;
         let sum = digest::of_file(&modloop).map_err(Error::io(&modloop))?;
         let contents = self.contents(before, &sum)?;
         let (bzimage, ramfs) = self.boot_files(kernel, contents)?;
@@ -136,26 +136,6 @@ impl Made<'_> {
         Ok(output)
     }
 
-    /// The modules as squashfs.
-    fn modloop(&self, file: &Path) -> Result<(), Error> {
-        let modules = self.root.join("lib/modules");
-        let firmware = self.root.join("lib/firmware");
-        let mut arguments = vec![modules.as_os_str()];
-        if firmware.is_dir() {
-            arguments.push(firmware.as_os_str());
-        }
-        arguments.push(file.as_os_str());
-        // The times are SOURCE_DATE_EPOCH's, which it reads by itself.
-        let options = [
-            "-keep-as-directory", "-noappend", "-all-root", "-no-xattrs", "-no-progress", "-quiet",
-            "-comp", "zstd", "-Xcompression-level", "19",
-        ];
-        arguments.extend(options.iter().map(OsStr::new));
-        tools::run("mksquashfs", "squashfs-tools", self.inputs.epoch, &arguments, b"")
-            .map_err(MediumError::from)?;
-        Ok(())
-    }
-
     /// What the initramfs holds beside `early` and the modules: the package manager, the userland with all its names,
     /// keys, the declaration's overlay and the modloop's checksum.
     fn contents(&self, before: &Before, modloop: &str) -> Result<Contents, Error> {
@@ -164,11 +144,16 @@ impl Made<'_> {
             contents.folder(folder);
         }
         let wanted = [
-            "sbin/apk", "bin/toolbox", "usr/share/udhcpc/default.script", "etc/ssl/certs/ca-certificates.crt",
+            "sbin/apk",
+            "bin/toolbox",
+            "usr/share/udhcpc/default.script",
+            "etc/ssl/certs/ca-certificates.crt",
             "etc/nsswitch.conf",
         ];
         for entry in self.entries {
-            let Some(path) = entry.path.to_str() else { continue };
+            let Some(path) = entry.path.to_str() else {
+                continue;
+            };
             let key = path.starts_with("etc/apk/keys/");
             match &entry.kind {
                 EntryKind::File { source, .. } if key || wanted.contains(&path) => {
@@ -191,7 +176,11 @@ impl Made<'_> {
         }
         let overlay = self.overlay(before)?;
         contents.file("etc/early/default.apkovl.tar.gz", 0o600, overlay);
-        contents.file("etc/early/modloop.sha256", 0o644, modloop.as_bytes().to_vec());
+        contents.file(
+            "etc/early/modloop.sha256",
+            0o644,
+            modloop.as_bytes().to_vec(),
+        );
         Ok(contents)
     }
 
@@ -213,20 +202,26 @@ impl Made<'_> {
             let skipped = path == Path::new("etc/apk/repositories") && !own_repositories;
             !skipped && path != Path::new("etc/apk/world")
         });
-        let apk = entries.iter().rposition(|entry| entry.path.starts_with("etc/apk"));
+        let apk = entries
+            .iter()
+            .rposition(|entry| entry.path.starts_with("etc/apk"));
         let at = apk.map_or(entries.len(), |at| at + 1);
         entries.insert(
             at,
             Entry {
                 path: "etc/apk/world".into(),
-                kind: EntryKind::File { source: world.clone(), size },
+                kind: EntryKind::File {
+                    source: world.clone(),
+                    size,
+                },
                 mode: 0o644,
                 uid: 0,
                 gid: 0,
             },
         );
         let mut bytes = Vec::new();
-        archive::write_tar_gz(&entries, self.inputs.epoch, &mut bytes).map_err(Error::io(&world))?;
+        archive::write_tar_gz(&entries, self.inputs.epoch, &mut bytes)
+            .map_err(Error::io(&world))?;
         Ok(bytes)
     }
 
@@ -249,20 +244,35 @@ impl Made<'_> {
         }
         records.sort_by(|a, b| (&a.name, a.version.as_str()).cmp(&(&b.name, b.version.as_str())));
         let index = apk::index::Index {
-            description: format!("Ferrata Linux {}, {}", self.inputs.version, self.inputs.arch),
+            description: format!(
+                "Ferrata Linux {}, {}",
+                self.inputs.version, self.inputs.arch
+            ),
             packages: records,
         };
         let sign = |bytes: &[u8]| Ok(Some(key.sign(apk::keys::Algorithm::RsaSha256, bytes)?));
-        let bytes = index.write(self.inputs.epoch, &sign).map_err(MediumError::from)?;
+        let bytes = index
+            .write(self.inputs.epoch, &sign)
+            .map_err(MediumError::from)?;
         let path = below.join("APKINDEX.tar.gz");
         fs::write(&path, bytes).map_err(Error::io(&path))
     }
 
     /// A disc that is a disk as well: for BIOS and UEFI, burnt or copied to a stick.
-    fn iso(&self, stage: &Path, flavour: &str, cmdline: &str, uki: &[u8]) -> Result<PathBuf, Error> {
+    fn iso(
+        &self,
+        stage: &Path,
+        flavour: &str,
+        cmdline: &str,
+        uki: &[u8],
+    ) -> Result<PathBuf, Error> {
         let loader = stage.join("boot/syslinux");
         fs::create_dir_all(&loader).map_err(Error::io(&loader))?;
-        for (from, package) in [(ISOLINUX, "isolinux"), (LDLINUX, "syslinux-common"), (HYBRID, "isolinux")] {
+        for (from, package) in [
+            (ISOLINUX, "isolinux"),
+            (LDLINUX, "syslinux-common"),
+            (HYBRID, "isolinux"),
+        ] {
             if !Path::new(from).exists() {
                 return Err(MediumError::NoLoader(from, package).into());
             }
@@ -276,22 +286,45 @@ impl Made<'_> {
         let efi = stage.join("boot/efi.img");
         // The program, the file system's own tables, and what is left over of the last MiB.
         let mib = (uki.len() as u64 >> 20) + 3;
-        let bytes = disk::fat(mib.max(8), uki, &[], self.identity().serial).map_err(Error::io(&efi))?;
+        let bytes =
+            disk::fat(mib.max(8), uki, &[], self.identity().serial).map_err(Error::io(&efi))?;
         fs::write(&efi, bytes).map_err(Error::io(&efi))?;
         let file = self.work.join("iso");
+        let times = format!("={}", self.inputs.epoch);
         let words = [
-            "-as", "mkisofs", "-quiet", "-r", "-V", "FERRATA", "-o",
+            "-as",
+            "mkisofs",
+            "-quiet",
+            "-r",
+            "-V",
+            "FERRATA",
+            "--set_all_file_dates",
+            &times,
+            "-o",
         ];
         let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
         arguments.push(file.as_os_str());
         let words = [
-            "-b", "boot/syslinux/isolinux.bin", "-c", "boot/syslinux/boot.cat", "-no-emul-boot",
-            "-boot-load-size", "4", "-boot-info-table", "-isohybrid-mbr", HYBRID, "-eltorito-alt-boot", "-e",
-            "boot/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
+            "-b",
+            "boot/syslinux/isolinux.bin",
+            "-c",
+            "boot/syslinux/boot.cat",
+            "-no-emul-boot",
+            "-boot-load-size",
+            "4",
+            "-boot-info-table",
+            "-isohybrid-mbr",
+            HYBRID,
+            "-eltorito-alt-boot",
+            "-e",
+            "boot/efi.img",
+            "-no-emul-boot",
+            "-isohybrid-gpt-basdat",
         ];
         arguments.extend(words.iter().map(OsStr::new));
         arguments.push(stage.as_os_str());
-        tools::run("xorriso", "xorriso", self.inputs.epoch, &arguments, b"").map_err(MediumError::from)?;
+        tools::run("xorriso", "xorriso", self.inputs.epoch, &arguments, b"")
+            .map_err(MediumError::from)?;
         self.publish(&file, "iso")
     }
 
@@ -301,7 +334,11 @@ impl Made<'_> {
         let mut entries = tree::read(stage, None)?;
         for entry in &mut entries {
             (entry.uid, entry.gid) = (0, 0);
-            entry.mode = if entry.kind == EntryKind::Folder { 0o755 } else { 0o644 };
+            entry.mode = if entry.kind == EntryKind::Folder {
+                0o755
+            } else {
+                0o644
+            };
         }
         let write = || -> io::Result<()> {
             let out = BufWriter::new(File::create(&file)?);
@@ -310,6 +347,34 @@ impl Made<'_> {
         write().map_err(Error::io(&file))?;
         self.publish(&file, "netboot.tar")
     }
+}
+
+/// The modules as squashfs.
+fn modloop(root: &Path, file: &Path, epoch: u64) -> Result<(), ToolError> {
+    let modules = root.join("lib/modules");
+    let firmware = root.join("lib/firmware");
+    let mut arguments = vec![modules.as_os_str()];
+    if firmware.is_dir() {
+        arguments.push(firmware.as_os_str());
+    }
+    arguments.push(file.as_os_str());
+    // The times are SOURCE_DATE_EPOCH's, which it reads by itself.
+    let options = [
+        "-keep-as-directory",
+        "-root-mode",
+        "0755",
+        "-noappend",
+        "-all-root",
+        "-no-xattrs",
+        "-no-progress",
+        "-quiet",
+        "-comp",
+        "zstd",
+        "-Xcompression-level",
+        "19",
+    ];
+    arguments.extend(options.iter().map(OsStr::new));
+    tools::run("mksquashfs", "squashfs-tools", epoch, &arguments, b"").map(drop)
 }
 
 /// The boot loader's configuration: it says what it does, and takes words at its prompt.
@@ -325,6 +390,15 @@ pub(crate) fn syslinux(flavour: &str, cmdline: &str, folder: &str) -> String {
     )
 }
 
+/// A kernel's command line for a system whose medium is at an address.
+pub fn over_network(cmdline: &str, address: &str) -> String {
+    let cmdline = match cmdline.strip_prefix("modloop=") {
+        Some(rest) => format!("modloop={address}{rest}"),
+        None => cmdline.to_owned(),
+    };
+    format!("ip=dhcp alpine_repo={address}/apks {cmdline}")
+}
+
 /// A script for iPXE, which fetches everything from where it was fetched itself.
 fn ipxe(flavour: &str, arch: &str, cmdline: &str) -> String {
     format!(
@@ -334,4 +408,68 @@ fn ipxe(flavour: &str, arch: &str, cmdline: &str) -> String {
          modloop=${{base}}boot/modloop-{flavour} {cmdline}\n\
          initrd ${{base}}boot/initramfs-{flavour}\nboot\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn only_what_the_declaration_changed_is_in_the_overlay() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for folder in ["etc/a", "etc/b", "usr"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for file in ["etc/a/same", "etc/a/mode", "etc/b/x", "usr/y"] {
+            fs::write(root.join(file), "1").unwrap();
+        }
+        let before = Before::of(root).unwrap();
+        let read = || tree::read(root, None).unwrap();
+        assert!(before.changed(&read()).unwrap().is_empty());
+        fs::set_permissions(root.join("etc/a/mode"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(root.join("usr/y"), "2").unwrap();
+        std::os::unix::fs::symlink("y", root.join("usr/z")).unwrap();
+        let changed = before.changed(&read()).unwrap();
+        let paths: Vec<_> = changed.iter().map(|e| e.path.to_str().unwrap()).collect();
+        assert_eq!(
+            paths,
+            ["etc", "etc/a", "etc/a/mode", "usr", "usr/y", "usr/z"]
+        );
+    }
+
+    #[test]
+    fn boot_loaders_are_told_the_same() {
+        let text = syslinux("virt", "quiet console=ttyS0", "/boot/");
+        assert!(text.starts_with("SERIAL 0 115200\n"));
+        assert!(text.contains("\tLINUX /boot/vmlinuz-virt\n\tINITRD /boot/initramfs-virt\n"));
+        assert!(text.ends_with("\tAPPEND quiet console=ttyS0\n"));
+        assert!(!syslinux("virt", "quiet", "/").contains("SERIAL"));
+        assert_eq!(
+            over_network("modloop=/boot/modloop-virt quiet", "http://h"),
+            "ip=dhcp alpine_repo=http://h/apks modloop=http://h/boot/modloop-virt quiet"
+        );
+        assert!(ipxe("virt", "x86_64", "quiet").starts_with("#!ipxe\n"));
+    }
+
+    #[test]
+    fn a_modloop_holds_its_modules_and_is_the_same_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("lib/modules/6.0/modules.dep");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "").unwrap();
+        let (one, two) = (dir.path().join("1"), dir.path().join("2"));
+        modloop(dir.path(), &one, 1_700_000_000).unwrap();
+        modloop(dir.path(), &two, 1_700_000_000).unwrap();
+        assert!(fs::read(&one).unwrap() == fs::read(&two).unwrap());
+        let listed = tools::run(
+            "unsquashfs",
+            "squashfs-tools",
+            0,
+            &[OsStr::new("-l"), one.as_os_str()],
+            b"",
+        );
+        assert!(listed.unwrap().0.contains("/modules/6.0/modules.dep"));
+    }
 }

@@ -247,11 +247,7 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
     if trust != Trust::Good {
         return Err(RootError::Untrusted(path));
     }
-    let candidates: Vec<Candidate> = index
-        .packages
-        .into_iter()
-        .map(candidate)
-        .collect();
+    let candidates: Vec<Candidate> = index.packages.into_iter().map(candidate).collect();
     let chosen = solve(&everything(inputs)?, &candidates, &Wishes::default())?;
     Ok(chosen
         .into_iter()

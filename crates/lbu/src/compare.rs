@@ -39,8 +39,10 @@ pub fn status(
     old: Option<&Path>,
     now: &[Change],
 ) -> Result<BTreeMap<PathBuf, Mark>, Error> {
-    let by_path: BTreeMap<&Path, &Change> =
-        now.iter().map(|change| (change.path.as_path(), change)).collect();
+    let by_path: BTreeMap<&Path, &Change> = now
+        .iter()
+        .map(|change| (change.path.as_path(), change))
+        .collect();
     let mut marks: BTreeMap<PathBuf, Mark> = by_path
         .keys()
         .map(|path| ((*path).to_owned(), Mark::Added))
@@ -156,7 +158,8 @@ pub fn diff(
         let new = overlay::entry(b"", &change.meta);
         let before = modes.get(&change.path);
         let after = (new.mode, new.uid, new.gid);
-        if let Some(before) = before.filter(|before| **before != after && new.kind != Kind::Symlink) {
+        if let Some(before) = before.filter(|before| **before != after && new.kind != Kind::Symlink)
+        {
             println!(
                 "{}: mode {:04o}, owner {}:{} -> mode {:04o}, owner {}:{}",
                 change.path.display(),
@@ -176,7 +179,13 @@ pub fn diff(
             Kind::Symlink => fs::read_link(&here).map_err(Error::io(&here))?,
             _ => PathBuf::new(),
         };
-        show(&place.0.join("b"), &change.path, new.kind, &target, &mut data)?;
+        show(
+            &place.0.join("b"),
+            &change.path,
+            new.kind,
+            &target,
+            &mut data,
+        )?;
     }
     let failed = |what: String| Error::Mount {
         path: "diff".into(),
@@ -203,7 +212,11 @@ fn show(
     data: &mut dyn Read,
 ) -> Result<(), Error> {
     let to = side.join(crate::lists::normal(path.as_os_str()));
-    let above = if kind == Kind::Directory { Some(to.as_path()) } else { to.parent() };
+    let above = if kind == Kind::Directory {
+        Some(to.as_path())
+    } else {
+        to.parent()
+    };
     if let Some(folder) = above {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }

@@ -59,7 +59,8 @@ impl Config {
             match name.trim() {
                 "LBU_MEDIA" => config.medium = Some(value).filter(|value| !value.is_empty()),
                 "LBU_BACKUPDIR" => {
-                    config.folder = Some(PathBuf::from(value)).filter(|f| !f.as_os_str().is_empty());
+                    config.folder =
+                        Some(PathBuf::from(value)).filter(|f| !f.as_os_str().is_empty());
                 }
                 "BACKUP_LIMIT" => {
                     config.kept = value

@@ -203,13 +203,19 @@ mod tests {
         let paths = [PathBuf::from("/root/"), PathBuf::from("etc/a b")];
         change(root.path(), &paths, Some(b'-'), b"+").unwrap();
         let done = change(root.path(), &paths[..1], Some(b'+'), b"-").unwrap();
-        assert_eq!(done, ["root is taken off the list", "root is on the list now"]);
+        assert_eq!(
+            done,
+            ["root is taken off the list", "root is on the list now"]
+        );
         let text = std::fs::read_to_string(root.path().join(OWN)).unwrap();
         assert_eq!(text, "-etc/a b\n+root\n");
         let done = change(root.path(), &paths[..1], Some(b'+'), b"-").unwrap();
         assert_eq!(done, ["root is on the list already"]);
         let done = change(root.path(), &paths[..1], None, b"-").unwrap();
         assert_eq!(done, ["root is not on the list"]);
-        assert_eq!(listed(root.path(), b'-').unwrap(), [PathBuf::from("etc/a b")]);
+        assert_eq!(
+            listed(root.path(), b'-').unwrap(),
+            [PathBuf::from("etc/a b")]
+        );
     }
 }

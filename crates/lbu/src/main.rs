@@ -122,7 +122,10 @@ fn run() -> Result<(), Failure> {
         Some("list-backup" | "lb") => lbu.list_backup(),
         Some("revert") => lbu.revert(),
         Some("package" | "pkg") => lbu.package(),
-        _ => Err(Failure::Usage(format!("{}: no such command", command.display()))),
+        _ => Err(Failure::Usage(format!(
+            "{}: no such command",
+            command.display()
+        ))),
     }
 }
 
@@ -163,7 +166,8 @@ impl Lbu {
             .words
             .iter()
             .map(|word| {
-                let wrong = || Failure::Usage(format!("{}: no name of a medium or backup", word.display()));
+                let wrong =
+                    || Failure::Usage(format!("{}: no name of a medium or backup", word.display()));
                 word.to_str().ok_or_else(wrong)
             })
             .collect()
@@ -323,7 +327,13 @@ impl Lbu {
                 eprintln!("{}", change.path.display());
             }
         }
-        let target = PathBuf::from(self.given.words.first().cloned().unwrap_or_else(|| ".".into()));
+        let target = PathBuf::from(
+            self.given
+                .words
+                .first()
+                .cloned()
+                .unwrap_or_else(|| ".".into()),
+        );
         let bad = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Io { path, source }
@@ -331,19 +341,25 @@ impl Lbu {
         if target == Path::new("-") {
             let out = std::io::stdout();
             if out.is_terminal() {
-                return Err(Failure::Usage("package -: an overlay does not go to a terminal".into()));
+                return Err(Failure::Usage(
+                    "package -: an overlay does not go to a terminal".into(),
+                ));
             }
             let mut out = overlay::write(&self.root, &changes, BufWriter::new(out.lock()))?;
             out.flush().map_err(bad(Path::new("standard output")))?;
         } else if target.is_dir() {
             // None is kept: a folder that is named once is not where backups pile up.
             let store = Store::new(&target, &self.host);
-            store.put(0, &mut |out| overlay::write(&self.root, &changes, out).map(drop))?;
+            store.put(0, &mut |out| {
+                overlay::write(&self.root, &changes, out).map(drop)
+            })?;
             self.tell(&format!("{}: saved", store.current().display()));
         } else {
             let file = std::fs::File::create(&target).map_err(bad(&target))?;
             let out = overlay::write(&self.root, &changes, BufWriter::new(file))?;
-            let file = out.into_inner().map_err(|error| bad(&target)(error.into_error()))?;
+            let file = out
+                .into_inner()
+                .map_err(|error| bad(&target)(error.into_error()))?;
             if file.metadata().is_ok_and(|meta| meta.is_file()) {
                 file.sync_all().map_err(bad(&target))?;
             }
@@ -363,7 +379,8 @@ impl Lbu {
             .filter(|entry| {
                 let name = entry.file_name();
                 name.to_str().is_some_and(|name| {
-                    name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+                    name.chars()
+                        .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
                 })
             })
             .map(|entry| entry.path())
@@ -379,7 +396,10 @@ impl Lbu {
                 // Standard output may be the overlay's.
                 .stdout(Stdio::from(std::io::stderr()))
                 .status()
-                .map_err(|source| Error::Io { path: path.clone(), source })?;
+                .map_err(|source| Error::Io {
+                    path: path.clone(),
+                    source,
+                })?;
             if !status.success() {
                 let status = status.code().unwrap_or(128);
                 return Err(Error::Hook { path, status });

@@ -32,7 +32,9 @@ pub fn parse(text: &[u8]) -> Vec<Mount> {
         let mount = Mount {
             point: PathBuf::from(std::ffi::OsString::from_vec(unescaped(point))),
             kind: String::from_utf8_lossy(kind).into_owned(),
-            read_only: options.split(|byte| *byte == b',').any(|option| option == b"ro"),
+            read_only: options
+                .split(|byte| *byte == b',')
+                .any(|option| option == b"ro"),
         };
         mounts.retain(|known| known.point != mount.point);
         mounts.push(mount);

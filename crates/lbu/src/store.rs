@@ -1,7 +1,7 @@
 //! The overlays in a folder: the host's own, and the last ones before it as `HOST.YYYYMMDDHHMMSS.tar.gz`.
 
-use crate::overlay::{self, ENDING};
 use crate::Error;
+use crate::overlay::{self, ENDING};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -143,7 +143,10 @@ impl Store {
             return Ok(name.clone());
         }
         let mut by_time = names.iter().filter(|name| {
-            !wanted.is_empty() && self.stamp(name).is_some_and(|stamp| stamp.starts_with(wanted))
+            !wanted.is_empty()
+                && self
+                    .stamp(name)
+                    .is_some_and(|stamp| stamp.starts_with(wanted))
         });
         match (by_time.next(), by_time.next()) {
             (Some(only), None) => Ok(only.clone()),
@@ -207,7 +210,9 @@ mod tests {
 
     fn put(store: &Store, kept: usize, bytes: &[u8]) -> Option<String> {
         store
-            .put(kept, &mut |out| out.write_all(bytes).map_err(Error::io(Path::new("x"))))
+            .put(kept, &mut |out| {
+                out.write_all(bytes).map_err(Error::io(Path::new("x")))
+            })
             .unwrap()
     }
 
@@ -224,7 +229,11 @@ mod tests {
         let store = Store::new(dir.path(), "box");
         assert_eq!(put(&store, 2, b"1"), None);
         let mut saved = Vec::new();
-        for (at, bytes) in [(1_000_000_000, b"2"), (1_000_000_001, b"3"), (1_700_000_000, b"4")] {
+        for (at, bytes) in [
+            (1_000_000_000, b"2"),
+            (1_000_000_001, b"3"),
+            (1_700_000_000, b"4"),
+        ] {
             age(&store, at);
             saved.push(put(&store, 2, bytes).unwrap());
         }
@@ -234,7 +243,10 @@ mod tests {
             ["box.20010909014641.tar.gz", "box.20231114221320.tar.gz"]
         );
         assert_eq!(fs::read(store.current()).unwrap(), b"4");
-        assert_eq!(fs::read(dir.path().join("box.20231114221320.tar.gz")).unwrap(), b"3");
+        assert_eq!(
+            fs::read(dir.path().join("box.20231114221320.tar.gz")).unwrap(),
+            b"3"
+        );
         age(&store, 1_700_000_001);
         assert_eq!(put(&store, 0, b"5"), None);
         assert!(store.backups().unwrap().is_empty());
@@ -285,7 +297,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path(), "box");
         put(&store, 1, b"the one in use");
-        fs::write(dir.path().join("box.20260101000000.tar.gz"), b"\x1f\x8b\x08 cut").unwrap();
+        fs::write(
+            dir.path().join("box.20260101000000.tar.gz"),
+            b"\x1f\x8b\x08 cut",
+        )
+        .unwrap();
         let error = store.revert("2026", 3).unwrap_err();
         assert!(matches!(error, Error::Overlay { .. }), "{error}");
         assert_eq!(fs::read(store.current()).unwrap(), b"the one in use");

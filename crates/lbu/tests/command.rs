@@ -106,14 +106,29 @@ fn what_differs_from_the_packages_is_saved() {
     system.lbu(&["include", "/root/.profile"]);
     let listed = system.lbu(&["list"]);
     let want = [
-        "etc/apk/keys/k", "etc/apk/protected_paths.d", "etc/apk/protected_paths.d/lbu.list", "etc/apk/world",
-        "etc/hostname", "etc/lbu", "etc/lbu/lbu.conf", "etc/link", "etc/new", "etc/new/file", "root/.profile",
+        "etc/apk/keys/k",
+        "etc/apk/protected_paths.d",
+        "etc/apk/protected_paths.d/lbu.list",
+        "etc/apk/world",
+        "etc/hostname",
+        "etc/lbu",
+        "etc/lbu/lbu.conf",
+        "etc/link",
+        "etc/new",
+        "etc/new/file",
+        "root/.profile",
     ];
     assert_eq!(listed.lines().collect::<Vec<_>>(), want);
     let said = system.lbu(&["commit"]);
     assert!(said.contains("box.apkovl.tar.gz: saved"), "{said}");
     let names = tar(&["-tz"], &system.overlay());
-    assert_eq!(names.lines().map(|name| name.trim_end_matches('/')).collect::<Vec<_>>(), want);
+    assert_eq!(
+        names
+            .lines()
+            .map(|name| name.trim_end_matches('/'))
+            .collect::<Vec<_>>(),
+        want
+    );
     assert_eq!(tar(&["-xzO", "etc/new/file"], &system.overlay()), "mine\n");
 
     // A changed file of a package, by contents or by mode.
@@ -144,7 +159,10 @@ fn status_and_diff_tell_what_is_not_saved() {
     assert!(only.contains("+2") && !only.contains("+c"), "{only}");
     fs::set_permissions(system.at("etc/a"), fs::Permissions::from_mode(0o600)).unwrap();
     let mode = system.lbu(&["diff", "stick", "etc/a"]);
-    assert!(mode.contains("etc/a: mode 0644") && mode.contains("-> mode 0600"), "{mode}");
+    assert!(
+        mode.contains("etc/a: mode 0644") && mode.contains("-> mode 0600"),
+        "{mode}"
+    );
     system.fails(&["diff", "/usr/bin/x"], "not among what is backed up");
     // Nothing is written by a dry run.
     let before = fs::read(system.overlay()).unwrap();
@@ -159,18 +177,28 @@ fn older_commits_come_back() {
         system.write("etc/a", &format!("{number}\n"));
         system.lbu(&["commit"]);
         // As if each was made a day after the other.
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000 + number * 86_400);
-        let file = fs::File::options().append(true).open(system.overlay()).unwrap();
+        let time =
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000 + number * 86_400);
+        let file = fs::File::options()
+            .append(true)
+            .open(system.overlay())
+            .unwrap();
         file.set_modified(time).unwrap();
     }
     let said = system.lbu(&["commit"]);
     assert!(said.contains("nothing changed"), "{said}");
     let backups = system.lbu(&["list-backup"]);
-    assert_eq!(backups, "box.20270117080000.tar.gz\nbox.20270118080000.tar.gz\n");
+    assert_eq!(
+        backups,
+        "box.20270117080000.tar.gz\nbox.20270118080000.tar.gz\n"
+    );
     system.lbu(&["revert", "20270117"]);
     assert_eq!(tar(&["-xzO", "etc/a"], &system.overlay()), "2\n");
     let backups = system.lbu(&["list-backup"]);
-    assert_eq!(backups, "box.20270118080000.tar.gz\nbox.20270119080000.tar.gz\n");
+    assert_eq!(
+        backups,
+        "box.20270118080000.tar.gz\nbox.20270119080000.tar.gz\n"
+    );
     system.fails(&["revert", "1999"], "no backup 1999");
 }
 
@@ -201,7 +229,10 @@ fn lists_are_changed_and_shown() {
 #[test]
 fn a_package_is_a_file_a_folder_or_a_stream() {
     let system = System::new();
-    system.write("etc/lbu/pre-package.d/first", "#!/bin/sh\necho made > \"$ROOT/etc/made\"; echo hook\n");
+    system.write(
+        "etc/lbu/pre-package.d/first",
+        "#!/bin/sh\necho made > \"$ROOT/etc/made\"; echo hook\n",
+    );
     let hook = system.at("etc/lbu/pre-package.d/first");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
     let file = system.at("x.tar.gz");
