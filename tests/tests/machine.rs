@@ -184,6 +184,21 @@ fn the_disk_boots_by_itself_through_uefi() {
 }
 
 #[test]
+fn the_disk_boots_by_itself_through_bios() {
+    let mut guest = Guest::boot(&[
+        "--temporary",
+        "--bios",
+        "--ssh-port",
+        &free_port().to_string(),
+    ]);
+    guest.log_in();
+    assert!(guest.run("cat /proc/cmdline").contains("BOOT_IMAGE="));
+    guest.run("test ! -e /sys/firmware/efi");
+    guest.send("poweroff");
+    guest.ends();
+}
+
+#[test]
 fn a_service_that_dies_comes_back() {
     let mut guest = Guest::boot(&["--temporary", "--ssh-port", &free_port().to_string()]);
     guest.log_in();
