@@ -33,7 +33,8 @@ pub struct Diskless {
     pub medium: Option<String>,
     /// `alpine_repo=`: repositories to install from, addresses or paths; none: those on the medium.
     pub repositories: Vec<String>,
-    /// `apkovl=`: the overlay: an address, `DEVICE:PATH`, `DEVICE:TYPE:PATH`, a path on the medium, or `none`.
+    /// `apkovl=`: the overlay: an address, `DEVICE:PATH`, `DEVICE:TYPE:PATH`, a path on the medium, or `none` for the
+    /// image's own.
     pub overlay: Option<String>,
     /// `ovl_dev=`: the device that the overlay is looked for on.
     pub overlay_device: Option<String>,

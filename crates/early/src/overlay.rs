@@ -6,7 +6,7 @@ use crate::{Error, fetch, programs};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// What the image's own declaration asks for; used where no medium has an overlay.
+/// What the image's own declaration asks for; used where no medium has an overlay, or none of them shall be used.
 pub const DEFAULT: &str = "/etc/early/default.apkovl.tar.gz";
 
 /// What `apkovl=` says.
@@ -14,7 +14,7 @@ pub const DEFAULT: &str = "/etc/early/default.apkovl.tar.gz";
 pub enum Source {
     /// Nothing: look for one.
     Search,
-    /// There shall be none.
+    /// None of a medium's.
     None,
     /// An address.
     Address(String),
@@ -73,7 +73,7 @@ impl Source {
 /// The overlay to apply; an address is fetched into `folder`.
 pub fn choose(options: &Diskless, found: &Found, folder: &Path) -> Result<Option<PathBuf>, Error> {
     match Source::parse(options.overlay.as_deref()) {
-        Source::None => Ok(None),
+        Source::None => Ok(own()),
         Source::Address(address) => {
             let name = address.rsplit('/').next().unwrap_or("overlay");
             let file = folder.join(name);
@@ -117,10 +117,15 @@ pub fn choose(options: &Diskless, found: &Found, folder: &Path) -> Result<Option
                     ),
                     media: names(found.media.iter().map(|medium| &medium.folder)),
                 }),
-                _ => Ok(Path::new(DEFAULT).exists().then(|| DEFAULT.into())),
+                _ => Ok(own()),
             }
         }
     }
+}
+
+/// The initramfs' own overlay, where it has one.
+fn own() -> Option<PathBuf> {
+    Path::new(DEFAULT).exists().then(|| DEFAULT.into())
 }
 
 fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> String {
