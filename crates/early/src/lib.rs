@@ -17,12 +17,13 @@
 //! What fails is told with its cause, and [`rescue`] opens a shell where the initramfs has one, and asks on the console
 //! how to go on.
 //!
-//! *Invariant:* nothing in here writes to a disk.
+//! *Invariant:* nothing in here writes to a disk, but [`grow`], which runs as a program of the finished system.
 
 pub mod cmdline;
 pub mod diskless;
 pub mod fetch;
 pub mod gpt;
+pub mod grow;
 pub mod medium;
 pub mod modloop;
 pub mod modules;
@@ -151,6 +152,9 @@ pub enum Error {
     /// The value of `ip=` is of no form that is known.
     #[error("ip={0}: neither dhcp nor CLIENT:SERVER:GATEWAY:MASK:HOST:INTERFACE:HOW:DNS:DNS")]
     BadNetwork(String),
+    /// The root cannot grow.
+    #[error("{0}")]
+    NotGrown(String),
     /// There is no network interface.
     #[error("no network interface: is its driver in the initramfs?")]
     NoInterface,

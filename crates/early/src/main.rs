@@ -1,4 +1,4 @@
-//! `/init` of the initramfs.
+//! `/init` of the initramfs; by the name `growroot`, what makes the root as large as its disk.
 
 use early::cmdline::CommandLine;
 use early::rescue::{self, Answer};
@@ -9,6 +9,10 @@ use std::process::ExitCode;
 const TARGET: &str = "/sysroot";
 
 fn main() -> ExitCode {
+    let name = std::env::args_os().next();
+    if name.is_some_and(|name| Path::new(&name).file_name() == Some("growroot".as_ref())) {
+        return grow();
+    }
     if std::process::id() != 1 {
         eprintln!(
             "early: this is the first program of the initramfs: the kernel starts it as process 1"
@@ -52,6 +56,27 @@ fn main() -> ExitCode {
             }
             // With no console there is nobody to ask: the kernel panics, and panic= decides.
             None => return ExitCode::FAILURE,
+        }
+    }
+}
+
+fn grow() -> ExitCode {
+    if std::env::args_os().len() > 1 {
+        eprintln!(
+            "usage: growroot\n\nThe root's partition and its ext4 take what the disk has behind them."
+        );
+        return ExitCode::FAILURE;
+    }
+    match early::grow::grow() {
+        Ok(done) => {
+            for line in done {
+                eprintln!("growroot: {line}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("growroot: ERROR: {error}");
+            ExitCode::FAILURE
         }
     }
 }
