@@ -420,6 +420,45 @@ pub fn readable(fd: i32, milliseconds: i32) -> io::Result<bool> {
     Ok(check(unsafe { libc::poll(&raw mut poll, 1, milliseconds) })? > 0)
 }
 
+/// As [`readable`], and [`io::ErrorKind::Interrupted`] when a caught signal came or waits to be taken, also one that
+/// came right before the call.
+pub fn readable_or_signal(fd: i32, milliseconds: i32) -> io::Result<bool> {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let time = libc::timespec {
+        tv_sec: libc::time_t::from(milliseconds.max(0) / 1000),
+        tv_nsec: libc::c_long::from(milliseconds.max(0) % 1000) * 1_000_000,
+    };
+    let time = if milliseconds < 0 {
+        std::ptr::null()
+    } else {
+        &raw const time
+    };
+    // SAFETY: a filled and an all-zero set are valid; `poll`, `time` and both sets live through the calls; a null time
+    // means for ever. With all signals blocked, none can come between looking at the notes and waiting.
+    let count = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            &raw const all,
+            &raw mut before,
+        ))?;
+        let result = if signal_pending() {
+            Err(io::Error::from_raw_os_error(libc::EINTR))
+        } else {
+            check(libc::ppoll(&raw mut poll, 1, time, &raw const before))
+        };
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        result
+    };
+    Ok(count? > 0)
+}
+
 /// Waits until one of the descriptors can be read, so many milliseconds (-1: for ever); whether one can.
 pub fn readable_any(fds: &[i32], milliseconds: i32) -> io::Result<bool> {
     let mut polls: Vec<libc::pollfd> = fds
