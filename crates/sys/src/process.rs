@@ -480,6 +480,28 @@ pub fn alarm(seconds: u32) {
     unsafe { libc::alarm(seconds) };
 }
 
+/// The local time, as the zone in TZ or /etc/localtime has it: year, month (1 to 12), day, hour, minute, second, and
+/// the day of the week from Sunday, 0.
+pub fn local_time() -> [i32; 7] {
+    // SAFETY: all-zero is a valid tm; a null argument only has time return; both live through the calls. Callers keep
+    // to one thread, so the zone does not change meanwhile.
+    let tm = unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        let now = libc::time(std::ptr::null_mut());
+        libc::localtime_r(&raw const now, &raw mut tm);
+        tm
+    };
+    [
+        tm.tm_year + 1900,
+        tm.tm_mon + 1,
+        tm.tm_mday,
+        tm.tm_hour,
+        tm.tm_min,
+        tm.tm_sec,
+        tm.tm_wday,
+    ]
+}
+
 /// Sets the file mode creation mask and returns the old one.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: umask takes any number and cannot fail.
