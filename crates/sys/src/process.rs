@@ -335,6 +335,32 @@ pub fn block_signal(signal: i32, block: bool) -> io::Result<()> {
     }
 }
 
+/// Signals that are held back until they are let go: for what a fork and its child must do undisturbed.
+#[derive(Clone, Copy)]
+pub struct Held(libc::sigset_t);
+
+/// Holds all signals back.
+pub fn hold_signals() -> Held {
+    // SAFETY: an all-zero set is valid and filled; both sets live through the calls.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        Held(before)
+    }
+}
+
+impl Held {
+    /// Lets through again what came through before.
+    pub fn release(&self) {
+        // SAFETY: the set is one that the system gave; a null old set is allowed.
+        unsafe {
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
+}
+
 /// Undoes what Rust's start-up does to SIGPIPE: a filter whose reader went away ends silently.
 pub fn reset_sigpipe() {
     // Nothing can go wrong for a signal that exists.
