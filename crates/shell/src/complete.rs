@@ -13,8 +13,18 @@ const APK: [&str; 17] = [
     "search", "stats", "update", "upgrade", "verify", "version",
 ];
 const APK_OPTIONS: [&str; 12] = [
-    "--allow-untrusted", "--force", "--help", "--interactive", "--no-cache", "--no-network",
-    "--quiet", "--repository", "--root", "--simulate", "--verbose", "--virtual",
+    "--allow-untrusted",
+    "--force",
+    "--help",
+    "--interactive",
+    "--no-cache",
+    "--no-network",
+    "--quiet",
+    "--repository",
+    "--root",
+    "--simulate",
+    "--verbose",
+    "--virtual",
 ];
 const ACTIONS: [&str; 7] = [
     "describe", "pause", "restart", "start", "status", "stop", "zap",
@@ -48,7 +58,8 @@ fn place(text: &[u8]) -> Place {
         if std::mem::take(inside) {
             let word = std::mem::take(&mut now.word);
             let name = word.iter().position(|byte| *byte == b'=');
-            let assigns = name.is_some_and(|at| crate::lexer::is_name(word.get(..at).unwrap_or_default()));
+            let assigns =
+                name.is_some_and(|at| crate::lexer::is_name(word.get(..at).unwrap_or_default()));
             let reserved = RESERVED.iter().any(|known| known.as_bytes() == word);
             if !std::mem::take(&mut now.redirected)
                 && !(now.words.is_empty() && (assigns || reserved))
@@ -323,12 +334,11 @@ impl Shell {
             .map(|name| name.as_bytes().to_vec())
             .collect();
         all.extend(self.functions());
-        all.extend(self.aliases.names());
+        all.extend(self.aliases.borrow().keys().cloned());
         let path = self.variables.get(b"PATH").unwrap_or_default();
         for folder in path.split(|byte| *byte == b':') {
             for name in names(if folder.is_empty() { b"." } else { folder }) {
-                if name.starts_with(known)
-                    && Shell::is_executable(&[folder, b"/", &name].concat())
+                if name.starts_with(known) && Shell::is_executable(&[folder, b"/", &name].concat())
                 {
                     all.push(name);
                 }
@@ -464,7 +474,10 @@ mod tests {
         assert_eq!(at(format!("cat \"{path}/d")).quoting, Quoting::Double);
         assert_eq!(texts(&at("unali".to_owned())), ["unalias "]);
         assert_eq!(texts(&at("rc-update a".to_owned())), ["add "]);
-        assert_eq!(texts(&at("doas apk ver".to_owned())), ["verify ", "version "]);
+        assert_eq!(
+            texts(&at("doas apk ver".to_owned())),
+            ["verify ", "version "]
+        );
         assert_eq!(texts(&at("cd ~roo".to_owned())), ["root/"]);
     }
 }

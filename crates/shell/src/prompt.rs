@@ -37,7 +37,11 @@ fn clock(letter: u8) -> String {
             if hour < 12 { "AM" } else { "PM" }
         ),
         b'A' => format!("{hour:02}:{minute:02}"),
-        _ => format!("{} {} {day:02}", name(&DAYS, week), name(&MONTHS, month - 1)),
+        _ => format!(
+            "{} {} {day:02}",
+            name(&DAYS, week),
+            name(&MONTHS, month - 1)
+        ),
     }
 }
 
@@ -112,16 +116,11 @@ impl Shell {
                 }
                 b'v' | b'V' => env!("CARGO_PKG_VERSION").as_bytes().to_vec(),
                 b'!' => {
-                    let number = self.session.as_ref().map_or(1, |session| {
-                        session.history.number(session.history.len())
-                    });
-                    number.to_string().into_bytes()
+                    let history = &self.session.history;
+                    history.number(history.len()).to_string().into_bytes()
                 }
-                b'#' => {
-                    let number = self.session.as_ref().map_or(1, |session| session.commands);
-                    number.to_string().into_bytes()
-                }
-                b'j' => self.jobs.len().to_string().into_bytes(),
+                b'#' => self.session.commands.to_string().into_bytes(),
+                b'j' => self.jobs.list.len().to_string().into_bytes(),
                 b'\\' => vec![b'\\'],
                 digit @ b'0'..=b'7' => {
                     let mut value = u32::from(digit - b'0');
@@ -183,7 +182,12 @@ mod tests {
     #[test]
     fn escapes_and_parameters() {
         let mut shell = Shell::new();
-        for (name, value) in [("PWD", "/h/me/a$x"), ("HOME", "/h/me"), ("USER", "me"), ("x", "1")] {
+        for (name, value) in [
+            ("PWD", "/h/me/a$x"),
+            ("HOME", "/h/me"),
+            ("USER", "me"),
+            ("x", "1"),
+        ] {
             shell.set_var(name.as_bytes(), value.as_bytes());
         }
         let mut show = |text: &str| {
@@ -191,7 +195,10 @@ mod tests {
             shell.prompt(b"PS1")
         };
         assert_eq!(show(r"\u:\w \W $x${x}2> "), b"me:~/a$x a$x 112> ");
-        assert_eq!(show(r"\[\e[1m\]a\[\033[0m\]\n"), b"\x01\x1b[1m\x02a\x01\x1b[0m\x02\n");
+        assert_eq!(
+            show(r"\[\e[1m\]a\[\033[0m\]\n"),
+            b"\x01\x1b[1m\x02a\x01\x1b[0m\x02\n"
+        );
         assert_eq!(show(r"\\ \q \"), b"\\ \\q \\");
         assert_eq!(show(r"$((1+1))\!\#"), b"211");
         assert_eq!(show(r"${"), b"${");

@@ -1,10 +1,10 @@
 //! What Tab does: as much of the word as is sure, then the list of what it could be.
 
+use super::Outcome;
 use super::keys::Key;
 use super::line::Change;
 use super::reading::{Before, Reading, Step};
 use super::width::{show_all, step};
-use super::Outcome;
 
 /// How what is put in must be quoted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -247,7 +247,10 @@ mod tests {
     #[test]
     fn quoting() {
         let name = "a b'c$\"\n~".as_bytes();
-        assert_eq!(Quoting::Backslash(true).quote(name), b"a\\ b\\'c\\$\\\"$'\\012'~");
+        assert_eq!(
+            Quoting::Backslash(true).quote(name),
+            b"a\\ b\\'c\\$\\\"$'\\012'~"
+        );
         assert_eq!(Quoting::Backslash(true).quote(b"~x"), b"\\~x");
         assert_eq!(Quoting::Single.quote(b"it's"), b"it'\\''s");
         assert_eq!(Quoting::Double.quote(b"a\"$b"), b"a\\\"\\$b");

@@ -30,8 +30,12 @@ impl Reading<'_> {
             Key::Home => self.line.move_to(self.line.line_start(cursor)),
             Key::End => self.line.move_to(self.line.line_end(cursor)),
             Key::Delete => self.delete(count),
-            Key::WordLeft => self.line.move_to(self.line.word_start(cursor, Words::Letters)),
-            Key::WordRight => self.line.move_to(self.line.word_end(cursor, Words::Letters)),
+            Key::WordLeft => self
+                .line
+                .move_to(self.line.word_start(cursor, Words::Letters)),
+            Key::WordRight => self
+                .line
+                .move_to(self.line.word_end(cursor, Words::Letters)),
             Key::DeleteWord => self.kill(cursor, self.line.word_end(cursor, Words::Letters)),
             Key::PageUp => self.by_prefix(true),
             Key::PageDown => self.by_prefix(false),
@@ -125,23 +129,21 @@ impl Reading<'_> {
             b'W' => self.kill(self.line.word_start(cursor, Words::Big), cursor),
             b'X' => return self.extended(),
             b'Y' => self.yank(),
-            b'_' => {
-                if !self.line.undo() {
-                    self.bell();
-                }
-            }
+            b'_' => self.undo(),
             _ => {}
         }
         Step::On
     }
 
+    fn undo(&mut self) {
+        if !self.line.undo() {
+            self.bell();
+        }
+    }
+
     fn extended(&mut self) -> Step {
         match self.next_key(false) {
-            Key::Control(21) => {
-                if !self.line.undo() {
-                    self.bell();
-                }
-            }
+            Key::Control(21) => self.undo(),
             Key::Control(5) => return Step::Done(Outcome::Edit(self.line.text().to_vec())),
             Key::Control(7) => {}
             Key::Gone => return Step::Done(Outcome::Gone),
@@ -343,12 +345,9 @@ impl Reading<'_> {
         };
         let prefix = self.line.part(0, length).to_vec();
         let current = self.line.text().to_vec();
-        let found = self
-            .host
-            .history()
-            .find(self.place, back, &mut |entry| {
-                entry.starts_with(&prefix) && entry != current
-            });
+        let found = self.host.history().find(self.place, back, &mut |entry| {
+            entry.starts_with(&prefix) && entry != current
+        });
         let end = self.host.history().len();
         match found {
             Some(place) => self.visit(place),

@@ -50,11 +50,6 @@ impl History {
         self.entries.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// By place, from 0.
     pub fn get(&self, at: usize) -> Option<&[u8]> {
         self.entries.get(at).map(Vec::as_slice)
@@ -299,7 +294,9 @@ mod tests {
         }
         let mut history = History::new(100);
         history.load(&path).unwrap();
-        let found: Vec<&[u8]> = (0..history.len()).filter_map(|at| history.get(at)).collect();
+        let found: Vec<&[u8]> = (0..history.len())
+            .filter_map(|at| history.get(at))
+            .collect();
         assert_eq!(found, all);
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
     }
@@ -331,7 +328,10 @@ mod tests {
             thread.join().unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.lines().all(|line| line.starts_with("echo ") && line.split(' ').count() == 3));
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with("echo ") && line.split(' ').count() == 3)
+        );
         let count = text.lines().count();
         assert!((50..=101).contains(&count), "{count}");
     }

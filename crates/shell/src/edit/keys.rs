@@ -91,8 +91,8 @@ impl Input {
             0..=31 | 127 => Key::Control(first),
             0xc2..=0xf4 => {
                 let length = match first {
-                    ..=0xdf => 2,
-                    ..=0xef => 3,
+                    0xc2..=0xdf => 2,
+                    0xe0..=0xef => 3,
                     _ => 4,
                 };
                 let mut bytes = [first, 0, 0, 0];

@@ -18,8 +18,6 @@ mod line;
 mod reading;
 mod screen;
 mod search;
-#[cfg(test)]
-mod tests;
 mod tty;
 mod vi;
 pub(crate) mod width;

@@ -247,10 +247,7 @@ impl<'a> Reading<'a> {
 
     /// Draws, unless more was typed already: on a slow line only the last state matters.
     pub(crate) fn draw(&mut self) {
-        if !self.replay.is_empty()
-            || !self.editor.input.is_empty()
-            || self.terminal.is_waiting()
-        {
+        if !self.replay.is_empty() || !self.editor.input.is_empty() || self.terminal.is_waiting() {
             return;
         }
         let mut out = Vec::new();

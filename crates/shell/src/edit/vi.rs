@@ -513,13 +513,7 @@ impl Reading<'_> {
         at.min(self.line.previous(end))
     }
 
-    fn vi_find(
-        &mut self,
-        kind: u8,
-        bytes: [u8; 4],
-        length: usize,
-        times: usize,
-    ) -> Option<Motion> {
+    fn vi_find(&mut self, kind: u8, bytes: [u8; 4], length: usize, times: usize) -> Option<Motion> {
         let wanted = bytes.get(..length)?;
         let cursor = self.line.cursor();
         let forward = kind.is_ascii_lowercase();
@@ -586,17 +580,17 @@ impl Reading<'_> {
     fn vi_seek(&mut self, other_way: bool) {
         let (word, back) = self.editor.vi.pattern.clone();
         let anchored = word.strip_prefix(b"^").map(<[u8]>::to_vec);
-        let found = self
-            .host
-            .history()
-            .find(self.place, back != other_way, &mut |entry| {
-                match &anchored {
+        let found =
+            self.host.history().find(
+                self.place,
+                back != other_way,
+                &mut |entry| match &anchored {
                     Some(word) => entry.starts_with(word),
                     None => entry
                         .windows(word.len().max(1))
                         .any(|part| part == word.as_slice()),
-                }
-            });
+                },
+            );
         match found.filter(|_| !word.is_empty()) {
             Some(place) => {
                 self.visit(place);
