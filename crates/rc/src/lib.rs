@@ -13,6 +13,7 @@
 //!
 //! *Invariant:* a script runs in a child that was forked for it. What happens there, PID 1 survives.
 
+pub mod cgroup;
 pub mod checkpath;
 pub mod commands;
 pub mod control;
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod graph;
 pub mod init;
 pub mod layout;
+pub mod log;
 pub mod machine;
 pub mod message;
 pub mod mounts;
