@@ -26,7 +26,7 @@ use sys::{init, tty};
 /// How many scripts run at a time.
 const MOST_RUNNING: usize = 8;
 /// How long a script may take.
-const TIME_LIMIT: Millis = 60_000;
+pub(crate) const TIME_LIMIT: Millis = 60_000;
 /// The same, when the machine goes down.
 const TIME_LIMIT_DOWN: Millis = 30_000;
 /// How often the logs of services are looked at.

@@ -4,6 +4,7 @@
 use super::message;
 use crate::cgroup::Cgroup;
 use crate::checkpath;
+use crate::clock;
 use crate::daemon::{start_stop, supervise};
 use crate::machine::Current;
 use crate::message::is_yes;
@@ -17,7 +18,7 @@ use std::path::Path;
 use sys::process;
 
 /// All of them.
-const TABLE: [(&str, BuiltinFn); 71] = [
+const TABLE: [(&str, BuiltinFn); 73] = [
     ("need", depend),
     ("use", depend),
     ("want", depend),
@@ -54,6 +55,8 @@ const TABLE: [(&str, BuiltinFn); 71] = [
     ("checkpath", run_checkpath),
     ("fstabinfo", run_fstabinfo),
     ("mountinfo", run_mountinfo),
+    ("swclock", run_swclock),
+    ("seedrng", run_seedrng),
     ("mark_service_started", mark),
     ("mark_service_stopped", mark),
     ("mark_service_starting", mark),
@@ -173,6 +176,14 @@ fn run_fstabinfo(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
 
 fn run_mountinfo(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     mounts::mountinfo(&words(arguments))
+}
+
+fn run_swclock(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    clock::swclock(&words(arguments))
+}
+
+fn run_seedrng(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    clock::seedrng(&words(arguments))
 }
 
 /// `mark_service_STATE [NAME]`

@@ -110,6 +110,17 @@ pub fn load(
     if !path.exists() {
         return Err(Error::NoService(name.clone()));
     }
+    load_from(layout, name, &path, action, around)
+}
+
+/// The same, with the script from elsewhere.
+pub(crate) fn load_from(
+    layout: &Layout,
+    name: &ServiceName,
+    path: &Path,
+    action: &str,
+    around: &Surroundings,
+) -> Result<Shell, Error> {
     let mut shell = Shell::new();
     let level = State::new(layout).runlevel();
     let level_name = level.as_ref().map_or("sysinit", |level| level.as_str());
@@ -176,7 +187,7 @@ pub fn load(
             &layout.config(&format!("{config}.{level_name}")),
         )?;
     }
-    source(&mut shell, &path)?;
+    source(&mut shell, path)?;
     let verbose = shell
         .var(b"rc_verbose")
         .and_then(|value| crate::message::is_yes(&value));
