@@ -3,6 +3,7 @@
 //! PID 1 pumps it from its loop and hands over the children that it reaps; `openrc` and `rc-service` on a system whose
 //! PID 1 is another run it until it is idle.
 
+use crate::cgroup::Cgroup;
 use crate::graph::{Graph, Id};
 use crate::layout::Layout;
 use crate::machine::{Action, Current, Effect, Machine, Millis, Outcome};
@@ -25,9 +26,11 @@ use sys::{init, tty};
 /// How many scripts run at a time.
 const MOST_RUNNING: usize = 8;
 /// How long a script may take.
-const TIME_LIMIT: Millis = 60_000;
+pub(crate) const TIME_LIMIT: Millis = 60_000;
 /// The same, when the machine goes down.
 const TIME_LIMIT_DOWN: Millis = 30_000;
+/// How often the logs of services are looked at.
+const LOGS_EVERY: Millis = 30_000;
 
 /// Where the output of a request goes: the standard input, output and error of who asked.
 #[derive(Debug)]
@@ -45,6 +48,9 @@ pub struct Asker {
 #[derive(Debug)]
 struct Job {
     service: ServiceName,
+    action: Action,
+    /// All that the service runs was killed together with the script.
+    swept: bool,
     /// Readable when the process has ended. Without it the wait is by time.
     pidfd: Option<OwnedFd>,
 }
@@ -90,6 +96,8 @@ pub struct Engine {
     going_down: bool,
     /// A restart without its dependents: started again once it is down.
     again: Vec<ServiceName>,
+    /// When the logs are looked at; nothing as long as there are none.
+    rotate_at: Millis,
 }
 
 /// How the scripts looked when they were asked last.
@@ -156,6 +164,7 @@ impl Engine {
             seen: Seen::default(),
             going_down: false,
             again: Vec::new(),
+            rotate_at: 0,
             layout,
         };
         engine.refresh(&Asker::default());
@@ -342,12 +351,21 @@ impl Engine {
 
     /// How long the engine can be left alone.
     pub fn patience(&self) -> Option<Duration> {
-        let deadline = self.machine.next_deadline()?;
-        Some(Duration::from_millis(deadline.saturating_sub(self.now())))
+        let next = self
+            .machine
+            .next_deadline()
+            .into_iter()
+            .chain([self.rotate_at])
+            .min()?;
+        Some(Duration::from_millis(next.saturating_sub(self.now())))
     }
 
     /// Does what can be done now.
     pub fn pump(&mut self) {
+        if self.now() >= self.rotate_at {
+            crate::log::rotate(&crate::log::folder(&self.layout));
+            self.rotate_at = self.now() + LOGS_EVERY;
+        }
         loop {
             let now = self.now();
             let effects = self.machine.advance(now);
@@ -399,11 +417,17 @@ impl Engine {
                     } else {
                         "stop"
                     };
-                    say(
-                        &asker,
-                        Level::Error,
-                        &format!("ERROR: {name} failed to {verb}: {reason}"),
-                    );
+                    let text = format!("{name} failed to {verb}: {reason}");
+                    let log = crate::log::path(&self.layout, &name);
+                    crate::log::append(&log, format!("{text}\n").as_bytes());
+                    let why = match action {
+                        Action::Start => reason.to_string(),
+                        Action::Stop => format!("it was to be stopped: {reason}"),
+                    };
+                    if let Err(error) = self.state.set_why(&name, &why) {
+                        say(&asker, Level::Error, &error.to_string());
+                    }
+                    say(&asker, Level::Error, &format!("ERROR: {text}"));
                 }
             }
         }
@@ -441,19 +465,31 @@ impl Engine {
                     pid,
                     Job {
                         service: name.clone(),
+                        action,
+                        swept: false,
                         pidfd,
                     },
                 );
             }
             Err(error) => {
                 say(asker, Level::Error, &format!("{name}: {error}"));
-                self.finished(name, Outcome::NotRun);
+                // Where there is no room for a process, as a fork bomb leaves none, its group can still be ended.
+                let group = Cgroup::of(&self.layout, name)
+                    .filter(|group| action == Action::Stop && group.exists());
+                let outcome = match group.is_some_and(|group| group.kill()) {
+                    true => Outcome::Done,
+                    false => Outcome::NotRun,
+                };
+                self.finished(name, outcome);
             }
         }
     }
 
-    fn kill(&self, name: &ServiceName, hard: bool) {
-        for (pid, _) in self.jobs.iter().filter(|(_, job)| job.service == *name) {
+    fn kill(&mut self, name: &ServiceName, hard: bool) {
+        let group = Cgroup::of(&self.layout, name).filter(|group| hard && group.exists());
+        let swept = group.is_some_and(|group| group.kill());
+        for (pid, job) in self.jobs.iter_mut().filter(|(_, job)| job.service == *name) {
+            job.swept |= swept;
             let signal = if hard { 9 } else { 15 };
             // The script and what it runs; where the group is not there yet, the script.
             if process::kill(-pid, signal).is_err() {
@@ -475,6 +511,8 @@ impl Engine {
             return false;
         };
         let outcome = match status.code() {
+            // A stop that took too long, and was then done the hard way.
+            _ if job.swept && job.action == Action::Stop => Outcome::Done,
             0 if self.state.read(&job.service) == Current::Inactive => Outcome::Inactive,
             0 => Outcome::Done,
             code => Outcome::Failed(code),

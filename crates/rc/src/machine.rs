@@ -57,7 +57,8 @@ pub enum Action {
 /// How a script's function ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With success.
+    /// With success. Of a script that was killed for taking too long, this says that a stop was brought about all the
+    /// same.
     Done,
     /// With success, but the service calls itself inactive.
     Inactive,
@@ -467,6 +468,8 @@ impl Machine {
             (Action::Start, None) => Current::Started,
             (Action::Start, Some(_)) => Current::Failed,
             (Action::Stop, None) => Current::Stopped,
+            // It was ended the hard way.
+            (Action::Stop, Some(Reason::TimedOut)) if outcome == Outcome::Done => Current::Stopped,
             // It is taken to be up still, but on the way down nothing more is expected of it.
             (Action::Stop, Some(_)) if self.going_down => Current::Stopped,
             (Action::Stop, Some(_)) => Current::Started,
@@ -478,7 +481,8 @@ impl Machine {
                 (action, unit.desired),
                 (Action::Start, Desired::Up) | (Action::Stop, Desired::Down | Desired::Again)
             );
-            if settled {
+            let went_down = action == Action::Stop && unit.current == Current::Stopped;
+            if settled && !went_down {
                 unit.desired = Desired::Keep;
                 self.pending.remove(&id);
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use sys::process;
 
 /// Where each name lies in a system.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 26] = [
     "sbin/init",
     "sbin/openrc-init",
     "sbin/openrc",
@@ -16,6 +16,14 @@ const PATHS: [&str; 18] = [
     "sbin/service",
     "sbin/rc-update",
     "bin/rc-status",
+    "sbin/rc-config",
+    "bin/rc-depend",
+    "bin/rc-lint",
+    "bin/rc-log",
+    "bin/rc-sstat",
+    "bin/rc-why",
+    "sbin/seedrng",
+    "sbin/swclock",
     "sbin/start-stop-daemon",
     "sbin/supervise-daemon",
     "bin/checkpath",

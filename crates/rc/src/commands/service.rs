@@ -3,6 +3,7 @@
 use super::{fail, reach};
 use crate::control::Flags;
 use crate::engine::Goal;
+use crate::graph::Graph;
 use crate::layout::Layout;
 use crate::machine::Current;
 use crate::message::{Level, Style};
@@ -192,7 +193,8 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
             );
             Goal::Zap(name.clone())
         }
-        "ineed" | "iuse" | "iwant" | "ibefore" | "iafter" | "iprovide" | "needsme" => {
+        "ineed" | "iuse" | "iwant" | "ibefore" | "iafter" | "iprovide" | "needsme" | "usesme"
+        | "wantsme" | "afterme" | "beforeme" => {
             return dependencies(layout, name, action);
         }
         other => return script::run(layout, name, other, &options.flags.surroundings()),
@@ -200,45 +202,14 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
     reach(name.as_str(), layout, goal, options.flags)
 }
 
-/// What a service declares (and who needs it), by name.
+/// What a service declares, and by whom it is declared, by name.
 fn dependencies(layout: &Layout, name: &ServiceName, what: &str) -> i32 {
     let found = depend::scan(layout);
-    let Some(declared) = found.declared.get(name) else {
+    let graph = Graph::new(found.declared.clone());
+    let Some(names) = super::depend::related(&graph, &found.declared, name, what) else {
         return 1;
     };
-    let needing: Vec<ServiceName>;
-    let list = match what {
-        "ineed" => &declared.need,
-        "iuse" => &declared.uses,
-        "iwant" => &declared.want,
-        "ibefore" => &declared.before,
-        "iafter" => &declared.after,
-        "iprovide" => &declared.provide,
-        _ => {
-            let needs = |other: &crate::graph::Declared| {
-                other
-                    .need
-                    .iter()
-                    .any(|need| need == name || declared.provide.contains(need))
-            };
-            needing = found
-                .declared
-                .iter()
-                .filter(|(_, other)| needs(other))
-                .map(|(name, _)| name.clone())
-                .collect();
-            &needing
-        }
-    };
-    crate::message::print_line(
-        1,
-        format_args!(
-            "{}",
-            list.iter()
-                .map(ServiceName::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
-        ),
-    );
+    let words: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
+    crate::message::print_line(1, format_args!("{}", words.join(" ")));
     0
 }

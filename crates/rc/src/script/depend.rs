@@ -181,7 +181,7 @@ fn asked(layout: &Layout, name: &ServiceName, kind: &str) -> Result<Declared, su
     Ok(declared(&shell, name, kind))
 }
 
-fn said(shell: &Shell, variable: &str) -> Vec<String> {
+pub(crate) fn said(shell: &Shell, variable: &str) -> Vec<String> {
     let text = shell.var(variable.as_bytes()).unwrap_or_default();
     String::from_utf8_lossy(&text)
         .split_whitespace()
@@ -191,7 +191,7 @@ fn said(shell: &Shell, variable: &str) -> Vec<String> {
 
 /// What `depend` said, and `rc_need="…"`, `rc_use`, … of the configuration: words are added, and those with `!` taken
 /// away.
-fn declared(shell: &Shell, name: &ServiceName, kind: &str) -> Declared {
+pub(crate) fn declared(shell: &Shell, name: &ServiceName, kind: &str) -> Declared {
     let underscored: String = name
         .as_str()
         .chars()
@@ -247,6 +247,27 @@ fn keywords(words: &[String], kind: &str) -> Keywords {
         }
     }
     keywords
+}
+
+/// Whether a keyword says anything, here or on another kind of system.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    let word = word
+        .strip_prefix('-')
+        .or_else(|| word.strip_prefix("no"))
+        .unwrap_or(word);
+    is_container(&word.to_ascii_lowercase())
+        || matches!(
+            word.to_ascii_lowercase().as_str(),
+            "stop"
+                | "shutdown"
+                | "timeout"
+                | "containers"
+                | "prefix"
+                | "uml"
+                | "xenu"
+                | "xen0"
+                | "vserver"
+        )
 }
 
 fn is_container(kind: &str) -> bool {

@@ -9,6 +9,7 @@ pub mod builtins;
 pub mod depend;
 pub mod message;
 
+use crate::cgroup::Cgroup;
 use crate::layout::Layout;
 use crate::machine::Current;
 use crate::message::{Level, Style};
@@ -19,6 +20,7 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const PRELUDE: &[u8] = include_bytes!("prelude.sh");
 
@@ -108,6 +110,17 @@ pub fn load(
     if !path.exists() {
         return Err(Error::NoService(name.clone()));
     }
+    load_from(layout, name, &path, action, around)
+}
+
+/// The same, with the script from elsewhere.
+pub(crate) fn load_from(
+    layout: &Layout,
+    name: &ServiceName,
+    path: &Path,
+    action: &str,
+    around: &Surroundings,
+) -> Result<Shell, Error> {
     let mut shell = Shell::new();
     let level = State::new(layout).runlevel();
     let level_name = level.as_ref().map_or("sysinit", |level| level.as_str());
@@ -137,8 +150,11 @@ pub fn load(
         shell.set_var(name.as_bytes(), value);
         shell.export(name.as_bytes());
     }
-    if let Some(term) = std::env::var_os("TERM") {
-        shell.set_var(b"TERM", term.as_bytes());
+    for name in ["TERM", "IN_BACKGROUND", "IN_HOTPLUG", "IN_DRYRUN"] {
+        if let Some(value) = std::env::var_os(name) {
+            shell.set_var(name.as_bytes(), value.as_bytes());
+            shell.export(name.as_bytes());
+        }
     }
     if around.together {
         shell.set_var(message::TOGETHER, b"1");
@@ -171,7 +187,19 @@ pub fn load(
             &layout.config(&format!("{config}.{level_name}")),
         )?;
     }
-    source(&mut shell, &path)?;
+    source(&mut shell, path)?;
+    let verbose = shell
+        .var(b"rc_verbose")
+        .and_then(|value| crate::message::is_yes(&value));
+    if verbose == Some(true) {
+        shell.set_var(b"EINFO_VERBOSE", b"yes");
+    }
+    let nocolor = shell
+        .var(b"rc_nocolor")
+        .and_then(|value| crate::message::is_yes(&value));
+    if nocolor == Some(true) {
+        shell.set_var(b"RC_NOCOLOR", b"yes");
+    }
     Ok(shell)
 }
 
@@ -185,9 +213,97 @@ pub fn run(layout: &Layout, name: &ServiceName, action: &str, around: &Surroundi
             return 1;
         }
     };
+    if !is_question(action) {
+        let log = crate::log::path(layout, name);
+        crate::log::begin(&log, action);
+        shell.set_var(message::LOG, log.as_os_str().as_bytes());
+    }
+    let group = Cgroup::of(layout, name);
+    if let Some(group) = &group {
+        enter(&shell, group, layout, name, action);
+    }
     let status = act(&mut shell, layout, name, action);
     message::finish(&mut shell);
+    if let Some(group) = &group
+        && matches!((action, status), ("start", 1..) | ("stop", 0))
+        && cleans_up(&shell, name)
+        && !sweep(&shell, group)
+    {
+        complain(&format!("{name}: not all of its processes could be ended"));
+        return 1;
+    }
     status
+}
+
+/// Actions that change nothing.
+fn is_question(action: &str) -> bool {
+    matches!(action, "status" | "describe" | "healthcheck")
+}
+
+/// Puts this process, and so what it starts, into the service's group. Where that cannot be, it goes on without.
+fn enter(shell: &Shell, group: &Cgroup, layout: &Layout, name: &ServiceName, action: &str) {
+    // A stop is not run inside: it has to go on when the group is full or is killed.
+    let inside = match action {
+        "start" => true,
+        "stop" => false,
+        other => {
+            !is_question(other)
+                && group.exists()
+                && State::new(layout).read(name) == Current::Started
+        }
+    };
+    if !inside || group.enter().is_err() {
+        return;
+    }
+    let settings = shell.var(b"rc_cgroup_settings").unwrap_or_default();
+    if action == "start" && !settings.is_empty() {
+        for problem in group.set(&String::from_utf8_lossy(&settings)) {
+            complain(&format!("{name}: rc_cgroup_settings: {problem}"));
+        }
+    }
+}
+
+/// Services whose processes are other people's work: logins, jobs, containers.
+const HOSTS: [&str; 16] = [
+    "sshd",
+    "dropbear",
+    "tinysshd",
+    "telnetd",
+    "crond",
+    "cronie",
+    "dcron",
+    "fcron",
+    "atd",
+    "docker",
+    "containerd",
+    "podman",
+    "libvirtd",
+    "incusd",
+    "lxd",
+    "lxc",
+];
+
+/// Whether what a service leaves behind is ended: `rc_cgroup_cleanup`.
+fn cleans_up(shell: &Shell, name: &ServiceName) -> bool {
+    shell
+        .var(b"rc_cgroup_cleanup")
+        .and_then(|value| crate::message::is_yes(&value))
+        .unwrap_or_else(|| !HOSTS.contains(&name.base()))
+}
+
+/// Ends what is left in the group, this process excepted. Says whether nothing is left.
+pub(crate) fn sweep(shell: &Shell, group: &Cgroup) -> bool {
+    let me = std::process::id().cast_signed();
+    if group.processes().contains(&me) && group.leave().is_err() {
+        return true;
+    }
+    let text = |name: &str| {
+        let value = shell.var(name.as_bytes()).unwrap_or_default();
+        String::from_utf8_lossy(&value).trim().to_owned()
+    };
+    let signal = crate::daemon::schedule::signal(&text("stopsig")).unwrap_or(15);
+    let seconds = text("rc_timeout_stopsec").parse().unwrap_or(10).min(3600);
+    group.sweep(signal, Duration::from_secs(seconds))
 }
 
 fn words(shell: &Shell, variable: &str) -> Vec<String> {
@@ -206,6 +322,9 @@ fn act(shell: &mut Shell, layout: &Layout, name: &ServiceName, action: &str) -> 
     match action {
         "describe" => return describe(shell, name),
         "status" => return call_or(shell, "status", "default_status"),
+        // A service without one is healthy, and bears it in silence when it is not.
+        "healthcheck" | "unhealthy" if !shell.has_function(action.as_bytes()) => return 0,
+        "healthcheck" | "unhealthy" => return call(shell, action),
         "start" => {
             if let Err(missing) = check_required(shell, layout) {
                 complain(&format!("{name}: {missing}"));
@@ -232,18 +351,30 @@ fn act(shell: &mut Shell, layout: &Layout, name: &ServiceName, action: &str) -> 
         b"_rc_no_new_privs",
         if no_new_privs { b"--no-new-privs" } else { b"" },
     );
+    let in_background = shell
+        .var(b"IN_BACKGROUND")
+        .is_some_and(|value| crate::message::is_yes(&value) == Some(true));
+    if in_background
+        && words(shell, "in_background_fake")
+            .iter()
+            .any(|word| word == action)
+    {
+        return 0;
+    }
     if !matches!(action, "start" | "stop") {
         let state = State::new(layout).read(name);
         let lists = [
             ("extra_commands", true),
+            ("opts", true),
             ("extra_started_commands", state == Current::Started),
             (
                 "extra_stopped_commands",
                 matches!(state, Current::Stopped | Current::Failed),
             ),
         ];
-        let mut known = false;
-        let mut allowed = false;
+        // OpenRC gives this one to every service that is down.
+        let mut known = action == "cgroup_cleanup";
+        let mut allowed = known && matches!(state, Current::Stopped | Current::Failed);
         for (list, now) in lists {
             if words(shell, list).iter().any(|word| word == action) {
                 known = true;
