@@ -49,6 +49,8 @@ pub struct Asker {
 struct Job {
     service: ServiceName,
     action: Action,
+    /// It was asked to end, because it took too long.
+    late: bool,
     /// All that the service runs was killed together with the script.
     swept: bool,
     /// Readable when the process has ended. Without it the wait is by time.
@@ -490,6 +492,7 @@ impl Engine {
                     Job {
                         service: name.clone(),
                         action,
+                        late: false,
                         swept: false,
                         pidfd,
                     },
@@ -513,6 +516,7 @@ impl Engine {
         let group = Cgroup::of(&self.layout, name).filter(|group| hard && group.exists());
         let swept = group.is_some_and(|group| group.kill());
         for (pid, job) in self.jobs.iter_mut().filter(|(_, job)| job.service == *name) {
+            job.late = true;
             job.swept |= swept;
             let signal = if hard { 9 } else { 15 };
             // The script and what it runs; where the group is not there yet, the script.
@@ -534,6 +538,12 @@ impl Engine {
         let Some(job) = self.jobs.remove(&pid) else {
             return false;
         };
+        if job.late && job.action == Action::Start {
+            // It did not get to end what it had started.
+            if let Some(group) = Cgroup::of(&self.layout, &job.service) {
+                group.kill();
+            }
+        }
         let outcome = match status.code() {
             // A stop that took too long, and was then done the hard way.
             _ if job.swept && job.action == Action::Stop => Outcome::Done,
