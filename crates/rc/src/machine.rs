@@ -188,6 +188,11 @@ impl Machine {
         *self = next;
     }
 
+    /// How many scripts may run at a time from now on.
+    pub fn set_most_running(&mut self, most_running: usize) {
+        self.most_running = most_running.max(1);
+    }
+
     /// How long a script that is run from now on may take.
     pub fn set_time_limit(&mut self, time_limit: Millis) {
         self.time_limit = time_limit;
@@ -702,15 +707,20 @@ impl Machine {
         if self.running >= self.most_running {
             return false;
         }
-        let no_limit = self
-            .graph
-            .node(id)
-            .is_some_and(|node| node.keywords.no_timeout);
+        let limit = match self.graph.node(id).map(|node| node.keywords) {
+            Some(words) if words.no_timeout || words.time_limit == Some(0) => None,
+            Some(words) => Some(
+                words
+                    .time_limit
+                    .map_or(self.time_limit, |seconds| Millis::from(seconds) * 1000),
+            ),
+            None => Some(self.time_limit),
+        };
         let Some(unit) = self.units.get_mut(id) else {
             return false;
         };
         self.running += 1;
-        unit.deadline = (!no_limit).then_some(now + self.time_limit);
+        unit.deadline = limit.map(|limit| now.saturating_add(limit));
         unit.current = match action {
             Action::Start => Current::Starting,
             Action::Stop => Current::Stopping,

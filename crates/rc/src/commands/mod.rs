@@ -58,7 +58,7 @@ pub(crate) fn reach(name: &str, layout: &Layout, goal: Goal, flags: Flags) -> i3
         Ok(done) => i32::from(!done),
         Err(control::Error::Nobody) => {
             let mut engine = Engine::load(layout.clone());
-            let together = matches!(goal, Goal::Level(_));
+            let together = matches!(goal, Goal::Level(..));
             let asker = Asker {
                 stdio: None,
                 around: crate::script::Surroundings {

@@ -6,7 +6,7 @@ use crate::engine::Goal;
 use crate::graph::Graph;
 use crate::layout::Layout;
 use crate::machine::Current;
-use crate::message::{Level, Style};
+use crate::message::{Level, Style, is_yes};
 use crate::name::ServiceName;
 use crate::script::{self, depend};
 use crate::state::State;
@@ -22,7 +22,8 @@ usage: rc-service [-CDqv] [-cdefilNrsSZ] NAME ACTION…
   -r  print the script's path  -i  do nothing if it does not exist
   -s  only if it is started    -S  only if it is stopped   -N  only if it is not started
   -c  only if it has crashed   -D  without what it needs   -Z  print what would be done
-  -C  no colours               -q  quiet                   -v  more";
+  -C  no colours               -q  quiet                   -v  more
+  -d  print each command";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -59,7 +60,7 @@ fn parse(arguments: &[OsString]) -> Result<Options, lexopt::Error> {
             Arg::Short('S') | Arg::Long("ifstopped") => options.if_stopped = true,
             Arg::Short('N') | Arg::Long("ifnotstarted") => options.if_not_started = true,
             Arg::Short('c') | Arg::Long("ifcrashed") => options.if_crashed = true,
-            Arg::Short('d') | Arg::Long("debug") => {}
+            Arg::Short('d') | Arg::Long("debug") => options.flags.debug = true,
             Arg::Short('h') | Arg::Long("help") => options.help = true,
             Arg::Value(word) => options.words.push(word),
             other => return Err(other.unexpected()),
@@ -179,7 +180,12 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
             );
             return 0;
         }
-        "start" => Goal::Start(name.clone(), alone),
+        "start" => {
+            if let Err(why) = hotplug(layout, state, name) {
+                return fail(name.as_str(), &why);
+            }
+            Goal::Start(name.clone(), alone)
+        }
         "stop" if matches!(current, Current::Stopped | Current::Failed) => {
             style.say(Level::Warn, &format!("WARNING: {name} is already stopped"));
             return 0;
@@ -200,6 +206,22 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
         other => return script::run(layout, name, other, &options.flags.surroundings()),
     };
     reach(name.as_str(), layout, goal, options.flags)
+}
+
+/// A device appeared (`IN_HOTPLUG`): the service has to be one that may be started for that, and no change of the runlevel
+/// stops it then.
+fn hotplug(layout: &Layout, state: &State, name: &ServiceName) -> Result<(), String> {
+    let asked =
+        std::env::var_os("IN_HOTPLUG").is_some_and(|value| is_yes(value.as_bytes()) == Some(true));
+    if !asked {
+        return Ok(());
+    }
+    if !depend::Settings::load(layout).may_hotplug(name) {
+        return Err("it is not among those that rc_hotplug in /etc/rc.conf allows".into());
+    }
+    state
+        .set_flag("hotplugged", name, true)
+        .map_err(|error| error.to_string())
 }
 
 /// What a service declares, and by whom it is declared, by name.

@@ -106,7 +106,7 @@ fn ask(layout: &Layout, arguments: &[OsString]) -> i32 {
         "q" | "Q" => Request::Reload,
         "u" | "U" => Request::Renew,
         "s" | "S" | "1" => match Runlevel::parse(b"single") {
-            Ok(level) => Request::Goal(Goal::Level(level), control::Flags::default()),
+            Ok(level) => Request::Goal(Goal::Level(level, false), control::Flags::default()),
             Err(error) => return crate::commands::fail("init", &error),
         },
         _ => {
@@ -280,7 +280,7 @@ impl Init {
                             ..Surroundings::default()
                         },
                     };
-                    match self.engine.ask(&Goal::Level(level), &asker) {
+                    match self.engine.ask(&Goal::Level(level, false), &asker) {
                         Ok(()) => self.waiting = Waiting::ForServices,
                         Err(error) => say(Level::Error, &format!("init: {error}")),
                     }

@@ -21,6 +21,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use sys::process;
 
 const PRELUDE: &[u8] = include_bytes!("prelude.sh");
 
@@ -62,6 +63,10 @@ pub struct Surroundings {
     pub verbose: bool,
     /// No colours.
     pub plain: bool,
+    /// Print each command of the script as it is run.
+    pub debug: bool,
+    /// The start or stop is part of a restart of this very service.
+    pub restarting: bool,
     /// The machine is going down.
     pub going_down: bool,
     /// What the machine will do then: it will be started again.
@@ -126,18 +131,20 @@ pub(crate) fn load_from(
     let level_name = level.as_ref().map_or("sysinit", |level| level.as_str());
     let yes = |value: bool| if value { "yes" } else { "" };
     let folder = layout.state();
-    let variables: [(&str, &[u8]); 18] = [
+    let command = if around.restarting { "restart" } else { action };
+    let variables: [(&str, &[u8]); 19] = [
         ("PATH", crate::PATH.as_bytes()),
         ("HOME", b"/"),
         ("RC_SVCNAME", name.as_str().as_bytes()),
         ("SVCNAME", name.as_str().as_bytes()),
         ("RC_SERVICE", path.as_os_str().as_bytes()),
-        ("RC_CMD", action.as_bytes()),
+        ("RC_CMD", command.as_bytes()),
         ("RC_RUNLEVEL", level_name.as_bytes()),
         ("RC_BOOTLEVEL", b"boot"),
         ("RC_DEFAULTLEVEL", b"default"),
         ("RC_SVCDIR", folder.as_os_str().as_bytes()),
         ("RC_UNAME", b"Linux"),
+        ("RC_LIBEXECDIR", b"/lib/rc"),
         ("RC_VERSION", b"0.55"),
         ("RC_GOINGDOWN", yes(around.going_down).as_bytes()),
         ("RC_REBOOT", yes(around.reboot).as_bytes()),
@@ -181,11 +188,16 @@ pub(crate) fn load_from(
         configs.push(name.as_str().to_owned());
     }
     for config in &configs {
-        source(&mut shell, &layout.config(config))?;
-        source(
-            &mut shell,
-            &layout.config(&format!("{config}.{level_name}")),
-        )?;
+        // One for the level stands in the place of the usual one.
+        let for_level = layout.config(&format!("{config}.{level_name}"));
+        let path = match for_level.is_file() {
+            true => for_level,
+            false => layout.config(config),
+        };
+        source(&mut shell, &path)?;
+    }
+    if around.debug {
+        shell.eval(b"prelude.sh", b"set -x")?;
     }
     source(&mut shell, path)?;
     let verbose = shell
@@ -206,10 +218,13 @@ pub(crate) fn load_from(
 /// Runs an action of a service in this process: `start`, `stop`, `status`, `describe`, or a command of its own.
 /// Returns its status. What it may do is not checked against the service's state.
 pub fn run(layout: &Layout, name: &ServiceName, action: &str, around: &Surroundings) -> i32 {
+    if !depend::is_ours(layout, name) && layout.script(name).is_file() {
+        return run_foreign(layout, name, action);
+    }
     let mut shell = match load(layout, name, action, around) {
         Ok(shell) => shell,
         Err(error) => {
-            Style::from_environment().say(Level::Error, &format!("{name}: {error}"));
+            complain(&format!("{name}: {error}"));
             return 1;
         }
     };
@@ -233,6 +248,38 @@ pub fn run(layout: &Layout, name: &ServiceName, action: &str, around: &Surroundi
         return 1;
     }
     status
+}
+
+/// A script for another kind of init is a program of its own, which is told what to do by its first argument.
+fn run_foreign(layout: &Layout, name: &ServiceName, action: &str) -> i32 {
+    if action == "describe" {
+        complain(&format!(
+            "{name} is no script of openrc-run, and says nothing of itself"
+        ));
+        return 1;
+    }
+    let words = [layout.script(name).into_os_string(), action.into()];
+    let child = process::fork(|| {
+        let environment: Vec<std::ffi::OsString> = std::env::vars_os()
+            .map(|(key, value)| {
+                let mut line = key;
+                line.push("=");
+                line.push(value);
+                line
+            })
+            .collect();
+        let error = process::exec(&layout.script(name), &words, &environment);
+        complain(&format!("{}: {error}", layout.script(name).display()));
+        126
+    });
+    let Ok(child) = child else { return 1 };
+    loop {
+        match process::wait(process::Which::One(child), true, false) {
+            Ok(Some((_, status))) => return status.code(),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return 1,
+            _ => {}
+        }
+    }
 }
 
 /// Actions that change nothing.
