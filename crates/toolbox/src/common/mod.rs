@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;
+pub mod decimal;
 pub mod dumping;
 pub mod glob;
 pub mod lines;
