@@ -134,6 +134,8 @@ fn run(place: &Place, suite: &Suite) -> Vec<(String, bool, String)> {
     let folder = tempfile::tempdir().unwrap();
     let top = folder.path().join("testsuite");
     copy_tree(&place.testsuite, &top);
+    // Some scripts expect the program in the folder above theirs.
+    symlink(place.bin.join("busybox"), folder.path().join("busybox")).unwrap();
     let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", place.bin.display());
     let mut command = Command::new(place.bin.join("sh"));
     command
@@ -146,7 +148,7 @@ fn run(place: &Place, suite: &Suite) -> Vec<(String, bool, String)> {
         .env("OPTIONFLAGS", &place.options)
         .env("VERBOSE", "1");
     if let Some(case) = &suite.case {
-        let work = folder.path().join("work");
+        let work = top.join(".work");
         std::fs::create_dir(&work).unwrap();
         command
             .env("d", &top)

@@ -186,10 +186,7 @@ impl Copier {
         if !self.recursive {
             super::lines::say(
                 self.applet,
-                format!(
-                    "'{}' is a folder: -r copies it with all that is in it",
-                    from.display()
-                ),
+                format!("omitting directory '{}'", from.display()),
             );
             self.status = 1;
             return;

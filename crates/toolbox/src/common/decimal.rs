@@ -243,7 +243,11 @@ impl Number {
     /// Reads digits and perhaps a point. A lonely digit has its value whatever the base is; among others one that is
     /// too large for the base counts as the largest.
     pub fn parse(text: &[u8], base: u32) -> Number {
-        let digits = text.iter().filter(|byte| **byte != b'.').count();
+        let digits = text
+            .iter()
+            .skip_while(|byte| **byte == b'0')
+            .filter(|byte| **byte != b'.')
+            .count();
         let most = if digits == 1 { 35 } else { base - 1 };
         let (mut limbs, mut places, mut point) = (Vec::new(), 0, false);
         for byte in text {
@@ -484,11 +488,7 @@ impl Number {
             return out;
         }
         if self.is_zero() {
-            return if base > 16 {
-                digit(0, base)
-            } else {
-                b"0".to_vec()
-            };
+            return b"0".to_vec();
         }
         let whole = self.scaled(0);
         let mut limbs = whole.limbs.clone();

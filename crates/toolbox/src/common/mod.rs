@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod base64;
+pub mod below;
 pub mod calendar;
 pub mod copying;
 pub mod crypt;

@@ -287,7 +287,9 @@ fn run(applet: &str, args: &[OsString]) -> Result<i32, String> {
         );
         grep.trouble = true;
     }
-    let status = match (grep.found, grep.trouble) {
+    // As BusyBox has it, -L is lucky where it lists a file.
+    let found = grep.found != (grep.listing == Listing::Without);
+    let status = match (found, grep.trouble) {
         (true, _) if grep.quiet => 0,
         (_, true) => 2,
         (true, false) => 0,

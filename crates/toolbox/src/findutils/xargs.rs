@@ -235,7 +235,7 @@ impl<R: Iterator<Item = io::Result<u8>>> Items<R> {
                     return Ok(Some(OsString::from_vec(item)));
                 }
                 b'\n' => {}
-                b' ' | b'\t' if self.split == Split::Lines && !started => {}
+                b' ' | b'\t' | 11 | 12 | 13 if self.split == Split::Lines && !started => {}
                 b' ' | b'\t' | 11 | 12 | 13 if self.split == Split::Words => {
                     if started {
                         return Ok(Some(OsString::from_vec(item)));

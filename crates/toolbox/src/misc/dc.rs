@@ -73,7 +73,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
         Err(status) => return status,
     };
     let mut machine = Machine {
-        printer: Printer::new("DC_LINE_LENGTH"),
+        printer: Printer::new("DC_LINE_LENGTH", 71),
         stack: Vec::new(),
         registers: HashMap::new(),
         ibase: 10,
@@ -598,5 +598,6 @@ fn power_modulo(base: &Number, exponent: &Number, modulus: &Number) -> Done<Numb
         left = left.over(&two, 0).map_err(plain)?;
         square = square.times(&square, 0).rest(modulus, 0).map_err(plain)?;
     }
-    result.rest(modulus, 0).map_err(plain)
+    // As the others have it, anything to the power of nothing is 1, modulo 1 too.
+    Ok(result)
 }

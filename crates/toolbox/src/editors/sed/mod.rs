@@ -51,6 +51,8 @@ enum RangeEnd {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Range {
     Outside,
+    /// Outside, and it begins with the number of a line that is behind.
+    Closed,
     Inside,
     /// Inside up to this line.
     Until(u64),

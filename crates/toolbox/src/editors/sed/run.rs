@@ -477,7 +477,17 @@ impl Sed<'_> {
                     Range::Inside
                 },
             ),
-            _ if !self.matches(first)? => (false, Range::Outside),
+            // A range that begins with a number begins later, where commands before kept its line from it.
+            (Range::Closed, _) => (false, Range::Closed),
+            (Range::Outside, _) if matches!(first, Address::Line(line) if self.number < *line) => {
+                (false, Range::Outside)
+            }
+            (state, _)
+                if !(state == Range::Outside && matches!(first, Address::Line(_)))
+                    && !self.matches(first)? =>
+            {
+                (false, Range::Outside)
+            }
             (_, RangeEnd::More(0)) => (true, Range::Outside),
             (_, RangeEnd::More(count)) => (true, Range::Until(self.number.saturating_add(*count))),
             (_, RangeEnd::Multiple(step)) => match self.number.checked_rem(*step) {
@@ -493,7 +503,12 @@ impl Sed<'_> {
             (_, RangeEnd::Address(Address::Last)) if self.is_last()? => (true, Range::Outside),
             _ => (true, Range::Inside),
         };
-        self.ranges[at] = range;
+        self.ranges[at] =
+            if range == Range::Outside && selected && matches!(first, Address::Line(_)) {
+                Range::Closed
+            } else {
+                range
+            };
         Ok(selected)
     }
 
@@ -507,7 +522,10 @@ impl Sed<'_> {
             Action::Append(text) => self.late.push(Late::Text(text.clone())),
             Action::Insert(text) => self.put(text)?,
             Action::Change(text) => {
-                if command.end.is_none() || command.negated || self.ranges[at] == Range::Outside {
+                if command.end.is_none()
+                    || command.negated
+                    || matches!(self.ranges[at], Range::Outside | Range::Closed)
+                {
                     self.put(text)?;
                 }
                 return Ok(Flow::End(false));

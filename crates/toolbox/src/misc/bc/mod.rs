@@ -61,7 +61,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
 }
 
 fn work(files: Vec<OsString>, library: bool) -> i32 {
-    let mut machine = Machine::new(Printer::new("BC_LINE_LENGTH"));
+    let mut machine = Machine::new(Printer::new("BC_LINE_LENGTH", 70));
     let mut names = HashMap::new();
     let terminal = rustix::termios::isatty(rustix::stdio::stdin());
     if library {

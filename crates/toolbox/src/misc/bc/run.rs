@@ -55,12 +55,12 @@ pub struct Printer {
 
 impl Printer {
     /// The width comes from the environment: 0 is no limit.
-    pub fn new(variable: &str) -> Printer {
+    pub fn new(variable: &str, usual: usize) -> Printer {
         let width = std::env::var(variable)
             .ok()
             .and_then(|text| text.parse::<usize>().ok())
             .filter(|width| *width > 2 || *width == 0)
-            .unwrap_or(70);
+            .unwrap_or(usual);
         Printer {
             out: Output::new(),
             column: 0,
@@ -71,7 +71,7 @@ impl Printer {
     /// A number's digits.
     pub fn number(&mut self, text: &[u8]) {
         for byte in text {
-            if self.width > 0 && self.column + 1 >= self.width {
+            if self.width > 0 && self.column + 2 >= self.width {
                 self.out.put(b"\\\n");
                 self.column = 0;
             }
