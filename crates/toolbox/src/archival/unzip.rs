@@ -135,11 +135,11 @@ fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
     file.seek(SeekFrom::Start(length - tail))?;
     let mut bytes = vec![0; tail as usize];
     file.read_exact(&mut bytes)?;
-    let at = memchr::memmem::rfind(&bytes, b"PK\x05\x06").ok_or_else(|| bad("not a zip file"))?;
+    let whole = bytes
+        .get(..bytes.len().saturating_sub(18))
+        .unwrap_or_default();
+    let at = memchr::memmem::rfind(whole, b"PK\x05\x06").ok_or_else(|| bad("not a zip file"))?;
     let end = bytes.get(at..).unwrap_or_default();
-    if end.len() < 22 {
-        return Err(bad("short read"));
-    }
     let (mut size, mut offset) = (u64::from(word(end, 12)), u64::from(word(end, 16)));
     let mut place = length - tail + at as u64;
     if (size == 0xffff_ffff || offset == 0xffff_ffff) && place >= 20 {
@@ -157,11 +157,18 @@ fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
             place = long(&locator, 8);
         }
     }
+    // Where it is said to be, or where it must be if something stands before the archive.
+    let mut there = [0; 4];
+    file.seek(SeekFrom::Start(offset))?;
+    let _ = file.read(&mut there)?;
+    if there == *b"PK\x01\x02" && size <= MOST_DIRECTORY {
+        return Ok((offset, size.min(length - offset.min(length)), 0));
+    }
     let shift = place
         .checked_sub(size)
         .and_then(|start| start.checked_sub(offset))
         .ok_or_else(|| bad("damaged zip file"))?;
-    if size > MOST_DIRECTORY {
+    if size > MOST_DIRECTORY || offset + shift > length {
         return Err(bad("damaged zip file"));
     }
     Ok((offset + shift, size, shift))
@@ -215,6 +222,9 @@ fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
         entry.offset = entry.offset.saturating_add(shift);
         all.push(entry);
         rest = rest.get(next..).unwrap_or_default();
+    }
+    if all.is_empty() && size > 0 {
+        return Err(bad("damaged zip file"));
     }
     Ok(all)
 }

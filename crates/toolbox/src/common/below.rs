@@ -20,6 +20,8 @@ const CHUNK: usize = 2000;
 /// A folder below which things are made.
 pub struct Below {
     root: Rc<OwnedFd>,
+    /// How links are followed.
+    how: ResolveFlags,
     /// The folder that was used last, by its path: most names come folder by folder.
     last: RefCell<Option<(Vec<u8>, Rc<OwnedFd>)>>,
 }
@@ -52,10 +54,9 @@ fn parts(name: &[u8]) -> Option<Vec<&[u8]>> {
     (!parts.contains(&b"..".as_slice())).then_some(parts)
 }
 
-fn open_folder(folder: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+fn open_folder(folder: &OwnedFd, path: &[u8], how: ResolveFlags) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = OsStr::from_bytes(path);
-    let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(folder, path, flags, Mode::empty(), how) {
         // An old kernel, or one that is made to look like it: then no link counts at all.
         Err(Errno::NOSYS | Errno::PERM) => {
@@ -81,9 +82,22 @@ impl Below {
     /// # Errors
     /// The system's error.
     pub fn here() -> io::Result<Below> {
+        Below::at(".", ResolveFlags::BENEATH)
+    }
+
+    /// Below the root: anywhere, by absolute names.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn anywhere() -> io::Result<Below> {
+        Below::at("/", ResolveFlags::IN_ROOT)
+    }
+
+    fn at(path: &str, how: ResolveFlags) -> io::Result<Below> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Below {
-            root: Rc::new(rustix::fs::openat(CWD, ".", flags, Mode::empty())?),
+            root: Rc::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
+            how: how | ResolveFlags::NO_MAGICLINKS,
             last: RefCell::new(None),
         })
     }
@@ -135,7 +149,7 @@ impl Below {
                 count += 1;
             }
             let (now, later) = rest.split_at(count);
-            at = match open_folder(&at, &now.join(&b'/')) {
+            at = match open_folder(&at, &now.join(&b'/'), self.how) {
                 Err(Errno::NOENT) if make => {
                     let mut step = at;
                     for part in now {
@@ -144,7 +158,7 @@ impl Below {
                             Ok(()) | Err(Errno::EXIST) => {}
                             Err(error) => return Err(error),
                         }
-                        step = Rc::new(open_folder(&step, part)?);
+                        step = Rc::new(open_folder(&step, part, self.how)?);
                     }
                     step
                 }
@@ -177,7 +191,12 @@ impl Spot<'_> {
 
     /// Whether a folder is there, or a link to one inside.
     pub fn is_folder(&self) -> bool {
-        open_folder(&self.folder, self.name.as_bytes()).is_ok()
+        open_folder(
+            &self.folder,
+            self.name.as_bytes(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+        )
+        .is_ok()
     }
 
     /// Makes a file that is not there yet, for its maker alone.

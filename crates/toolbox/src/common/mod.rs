@@ -21,3 +21,4 @@ pub mod signals;
 pub mod syslog;
 pub mod unpacking;
 pub mod volumes;
+pub mod walk;

@@ -348,14 +348,12 @@ impl Settings {
                 + shift)
                 .max(0) as usize;
             let Some((at, fuzz)) = place(&lines, &old, hunk.context(), wanted, lowest) else {
-                if self.forward && place(&lines, &new, hunk.context(), wanted, 0).is_some() {
-                    if !self.quiet {
-                        out.put(
-                            format!("Hunk {} is applied already; skipped\n", index + 1).as_bytes(),
-                        );
+                if place(&lines, &new, (0, 0), wanted, 0).is_some() {
+                    if self.forward {
+                        continue;
                     }
-                    rejected.push(hunk);
-                    continue;
+                    let text = format!("Possibly reversed hunk {} at {}\n", index + 1, wanted + 1);
+                    out.put(text.as_bytes());
                 }
                 out.put(format!("Hunk {} FAILED at {}.\n", index + 1, hunk.old_start).as_bytes());
                 rejected.push(hunk);

@@ -29,6 +29,8 @@ struct Parser<'a> {
     program: Program,
     locals: Vec<String>,
     in_function: bool,
+    /// How many loops are around.
+    loops: u32,
     depth: usize,
     /// Whether `>` is a redirection here and not a comparison.
     no_greater: bool,
@@ -48,6 +50,7 @@ pub fn parse(text: &[u8]) -> Result<Program, String> {
         program,
         locals: Vec::new(),
         in_function: false,
+        loops: 0,
         depth: 0,
         no_greater: false,
         no_in: false,
@@ -272,6 +275,13 @@ impl Parser<'_> {
 
     /// A statement as the body of another.
     fn body(&mut self) -> Parsed<Box<Statement>> {
+        self.loops += 1;
+        let body = self.loop_body();
+        self.loops -= 1;
+        body
+    }
+
+    fn loop_body(&mut self) -> Parsed<Box<Statement>> {
         self.newlines()?;
         if self.take(";")? {
             return Ok(Box::new(Statement::Block(Vec::new())));
@@ -289,10 +299,10 @@ impl Parser<'_> {
             "if" => {
                 self.advance()?;
                 let condition = self.condition()?;
-                let then = self.body()?;
+                let then = self.loop_body()?;
                 self.separators_before_else()?;
                 let otherwise = if self.take("else")? {
-                    Some(self.body()?)
+                    Some(self.loop_body()?)
                 } else {
                     None
                 };
@@ -415,6 +425,7 @@ impl Parser<'_> {
                 self.advance()?;
                 self.print(word == "printf")
             }
+            "break" | "continue" if self.loops == 0 => Err(format!("'{word}' not in a loop")),
             "break" | "continue" | "next" | "nextfile" => {
                 self.advance()?;
                 Ok(match word {
