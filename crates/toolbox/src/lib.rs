@@ -84,5 +84,21 @@ pub fn unknown(name: &[u8]) -> i32 {
 
 /// How the shell finds applets: they run in a forked child, without exec.
 pub fn lookup(name: &[u8]) -> Option<shell::AppletFn> {
-    find(name).map(|applet| applet.run)
+    find(name).map(|_| in_shell as shell::AppletFn)
+}
+
+/// An applet in the shell's forked child. The process takes the applet's name, so that `ps`, `pidof` and `killall`
+/// find it by what it does.
+fn in_shell(arguments: &[OsString]) -> i32 {
+    let called = arguments.first().map_or(&b""[..], |word| word.as_bytes());
+    let name = called.strip_prefix(b"-").unwrap_or(called);
+    let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+    if let Ok(text) = std::ffi::CString::new(name) {
+        // A process without its name runs as well.
+        let _ = rustix::thread::set_name(&text);
+    }
+    match find(name) {
+        Some(applet) => run(applet, arguments),
+        None => unknown(name),
+    }
 }

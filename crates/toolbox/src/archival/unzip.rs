@@ -128,9 +128,9 @@ fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from(word(bytes, at)) | u64::from(word(bytes, at + 4)) << 32
 }
 
-/// Finds the central directory: its offset, its length, and how far the whole archive is shifted by what stands
-/// before it (a program that unpacks itself).
-fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
+/// Finds the central directory: its offset, its length, how far the whole archive is shifted by what stands before it
+/// (a program that unpacks itself), and the number of its entries.
+fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64, u16)> {
     let tail = length.min(66_000);
     file.seek(SeekFrom::Start(length - tail))?;
     let mut bytes = vec![0; tail as usize];
@@ -140,6 +140,7 @@ fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
         .unwrap_or_default();
     let at = memchr::memmem::rfind(whole, b"PK\x05\x06").ok_or_else(|| bad("not a zip file"))?;
     let end = bytes.get(at..).unwrap_or_default();
+    let count = half(end, 10);
     let (mut size, mut offset) = (u64::from(word(end, 12)), u64::from(word(end, 16)));
     let mut place = length - tail + at as u64;
     if (size == 0xffff_ffff || offset == 0xffff_ffff) && place >= 20 {
@@ -162,7 +163,7 @@ fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
     file.seek(SeekFrom::Start(offset))?;
     let _ = file.read(&mut there)?;
     if there == *b"PK\x01\x02" && size <= MOST_DIRECTORY {
-        return Ok((offset, size.min(length - offset.min(length)), 0));
+        return Ok((offset, size.min(length - offset.min(length)), 0, count));
     }
     let shift = place
         .checked_sub(size)
@@ -171,12 +172,12 @@ fn directory(file: &mut File, length: u64) -> io::Result<(u64, u64, u64)> {
     if size > MOST_DIRECTORY || offset + shift > length {
         return Err(bad("damaged zip file"));
     }
-    Ok((offset + shift, size, shift))
+    Ok((offset + shift, size, shift, count))
 }
 
 fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
     let length = file.seek(SeekFrom::End(0))?;
-    let (offset, size, shift) = directory(file, length)?;
+    let (offset, size, shift, count) = directory(file, length)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = vec![0; size as usize];
     file.read_exact(&mut bytes)?;
@@ -223,7 +224,8 @@ fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
         all.push(entry);
         rest = rest.get(next..).unwrap_or_default();
     }
-    if all.is_empty() && size > 0 {
+    // Its number has 16 bits; all of them set mean that it stands elsewhere.
+    if count != u16::MAX && all.len() % 0x1_0000 != usize::from(count) {
         return Err(bad("damaged zip file"));
     }
     Ok(all)

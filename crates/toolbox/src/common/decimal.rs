@@ -428,7 +428,12 @@ impl Number {
             }
         }
         let all = Number::new(self.negative && odd, limbs, places);
+        if whole.negative && all.is_zero() {
+            // As all programs of this name have it.
+            return Ok(Number::from(0));
+        }
         if whole.negative {
+            // What is divided by is not cut off.
             return Number::from(1).over(&all, scale);
         }
         Ok(all.scaled(places.min(scale.max(self.scale))))

@@ -400,7 +400,8 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
                 } else {
                     leading &= *byte == b' ';
                     text.push(*byte);
-                    column += 1;
+                    // A byte that continues a character takes no column.
+                    column += usize::from(byte & 0xc0 != 0x80);
                 }
                 at += 1;
                 continue;
@@ -428,7 +429,7 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
             }
             leading = false;
             text.push(*byte);
-            column += 1;
+            column += usize::from(byte & 0xc0 != 0x80);
             at += 1;
         }
         out.put(&text);
