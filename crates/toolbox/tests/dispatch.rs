@@ -63,6 +63,6 @@ fn what_is_not_there_is_127() {
     assert_eq!(output.status.code(), Some(127));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "toolbox: nonexistent: applet not found\n"
+        "nonexistent: applet not found\n"
     );
 }

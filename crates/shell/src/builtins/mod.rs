@@ -208,7 +208,13 @@ impl Shell {
 
     /// Tells of an error of a built-in, and gives the status.
     pub(crate) fn complain(&mut self, command: &[u8], what: &str) -> i32 {
-        self.warn(&format!("{}: {what}", lossy(command)));
+        if self.name == command {
+            // The shell is only there for this built-in: it is a program of its own.
+            let text = format!("{}: {what}\n", lossy(command));
+            let _ = sys::process::write_all(2, text.as_bytes());
+        } else {
+            self.warn(&format!("{}: {what}", lossy(command)));
+        }
         2
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod accounts;
 pub mod base64;
+pub mod below;
 pub mod calendar;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;
+pub mod decimal;
 pub mod dns;
 pub mod dumping;
 pub mod glob;
@@ -24,3 +26,4 @@ pub mod signals;
 pub mod syslog;
 pub mod unpacking;
 pub mod volumes;
+pub mod walk;

@@ -159,13 +159,15 @@ fn run(
     if !named {
         given.operands.push("-".into());
     }
+    // BSD's sum names files only where there are several.
+    let bsd = applet == "sum" && given.last_of("rs") != Some('s');
     let mut out = Output::new();
     let mut status = 0;
     for file in &given.operands {
         match make(file) {
             Ok(text) => {
                 out.put(text.as_bytes());
-                if named {
+                if named && !(bsd && given.operands.len() == 1) {
                     out.put_byte(b' ');
                     out.put(file.as_bytes());
                 }

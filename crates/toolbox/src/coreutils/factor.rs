@@ -48,7 +48,8 @@ pub fn main(arguments: &[OsString]) -> i32 {
 }
 
 fn one(word: &[u8], out: &mut Output) -> i32 {
-    let text = word.strip_prefix(b"+").unwrap_or(word);
+    let text = word.trim_ascii_start();
+    let text = text.strip_prefix(b"+").unwrap_or(text);
     let number = std::str::from_utf8(text)
         .ok()
         .and_then(|text| text.parse::<u64>().ok());

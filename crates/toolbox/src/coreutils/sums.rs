@@ -145,7 +145,9 @@ fn check(applet: &'static str, kind: Sum, list: &OsStr, given: &Given, out: &mut
             .take_while(|byte| byte.is_ascii_hexdigit())
             .count();
         let name = match line.get(digits..) {
-            Some([b' ', b' ' | b'*', name @ ..]) if digits >= 32 && !name.is_empty() => {
+            Some([b' ', b' ' | b'*', name @ ..] | [b' ', name @ ..])
+                if digits >= 32 && !name.is_empty() =>
+            {
                 OsStr::from_bytes(name)
             }
             _ => {

@@ -3,10 +3,12 @@
 use crate::common::base64;
 use crate::common::lines::{Lines, Output, complain, open};
 use crate::common::options::Options;
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 pub const PASTE_USAGE: &str = "[-s] [-d LIST] [file...]
 
@@ -93,10 +95,18 @@ pub fn paste(arguments: &[OsString]) -> i32 {
     if between.is_empty() {
         between.push(Vec::new());
     }
-    let mut inputs = Vec::new();
+    let mut inputs: Vec<(Rc<RefCell<Lines<File>>>, OsString)> = Vec::new();
     for name in names(&given.operands) {
+        // Standard input that is named several times is read in turns.
+        if name == "-"
+            && let Some((lines, _)) = inputs.iter().find(|(_, known)| *known == name)
+        {
+            let lines = Rc::clone(lines);
+            inputs.push((lines, name));
+            continue;
+        }
         match open(&name) {
-            Ok(file) => inputs.push((Lines::new(file, b'\n'), name)),
+            Ok(file) => inputs.push((Rc::new(RefCell::new(Lines::new(file, b'\n'))), name)),
             Err(error) => {
                 complain("paste", &name, &error);
                 return 1;
@@ -109,7 +119,7 @@ pub fn paste(arguments: &[OsString]) -> i32 {
         for (lines, name) in &mut inputs {
             let mut at = 0;
             loop {
-                match lines.read() {
+                match lines.borrow_mut().read() {
                     Ok(Some((line, _))) => {
                         if at > 0 {
                             out.put(&pick(at - 1));
@@ -135,7 +145,7 @@ pub fn paste(arguments: &[OsString]) -> i32 {
             if at > 0 {
                 row.extend_from_slice(&pick(at - 1));
             }
-            match lines.read() {
+            match lines.borrow_mut().read() {
                 Ok(Some((line, _))) => {
                     any = true;
                     row.extend_from_slice(line);
@@ -390,7 +400,8 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
                 } else {
                     leading &= *byte == b' ';
                     text.push(*byte);
-                    column += 1;
+                    // A byte that continues a character takes no column.
+                    column += usize::from(byte & 0xc0 != 0x80);
                 }
                 at += 1;
                 continue;
@@ -418,7 +429,7 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
             }
             leading = false;
             text.push(*byte);
-            column += 1;
+            column += usize::from(byte & 0xc0 != 0x80);
             at += 1;
         }
         out.put(&text);

@@ -30,7 +30,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
                 let mut text = line.get(..end).unwrap_or_default().to_vec();
                 text.reverse();
                 upright(&mut text);
-                if ended {
+                if ended && end == line.len() {
                     text.push(b'\n');
                 }
                 out.put(&text);

@@ -171,9 +171,11 @@ fn back(name: &OsStr, plain: bool, out: &mut Output) -> io::Result<()> {
         let mut bad = 0;
         for byte in rest {
             let Some(digit) = char::from(*byte).to_digit(16) else {
-                // One that is no digit is between two bytes, two end the digits; a half byte is dropped.
-                high = None;
-                bad += 1;
+                // A digit before one that is none is dropped; blanks count only where there are no offsets to find.
+                if !(plain && byte.is_ascii_whitespace()) {
+                    high = None;
+                    bad += 1;
+                }
                 if bad == 2 {
                     break;
                 }

@@ -369,7 +369,11 @@ impl<'a> Interp<'a> {
             }
         };
         match result {
-            Err(_) => return Ok(Value::Number(-1.0)),
+            Err(error) => {
+                let number = f64::from(error.raw_os_error().unwrap_or(0));
+                self.globals[special::ERRNO] = Cell::Scalar(Value::Number(number));
+                return Ok(Value::Number(-1.0));
+            }
             Ok(false) => return Ok(Value::Number(0.0)),
             Ok(true) => {}
         }
@@ -781,13 +785,6 @@ impl<'a> Interp<'a> {
     fn call(&mut self, index: usize, arguments: &[Expr]) -> Run<Value> {
         let program = self.program;
         let function = &program.functions[index];
-        if arguments.len() > function.parameters {
-            return Err(format!(
-                "function {} is called with too many arguments",
-                function.name
-            )
-            .into());
-        }
         if self.calls >= MAX_CALLS {
             return Err(format!("function {} calls too deeply", function.name).into());
         }
@@ -801,6 +798,7 @@ impl<'a> Interp<'a> {
                 _ => Cell::Scalar(self.eval(argument)?),
             });
         }
+        // More than the function has names for were evaluated, and are dropped.
         cells.resize(function.parameters, Cell::Scalar(Value::Unset));
         let saved = self.frame;
         let base = self.locals.len();

@@ -69,6 +69,8 @@ fn assignment(argument: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn run(args: &[OsString]) -> Result<i32, String> {
     let mut source: Option<Vec<u8>> = None;
+    // How an error names the program.
+    let mut place = String::from("cmd. line");
     let mut assigned: Vec<OsString> = Vec::new();
     let mut separator: Option<Vec<u8>> = None;
     let mut operands: Vec<OsString> = vec!["awk".into()];
@@ -91,6 +93,7 @@ fn run(args: &[OsString]) -> Result<i32, String> {
             Short('f') | Long("file") => {
                 let path = parser.value().map_err(bad)?;
                 let mut text = Vec::new();
+                place = path.to_string_lossy().into_owned();
                 open(&path)
                     .and_then(|mut file| std::io::Read::read_to_end(&mut file, &mut text))
                     .map_err(|error| format!("{}: {}", path.to_string_lossy(), cause(&error)))?;
@@ -113,7 +116,13 @@ fn run(args: &[OsString]) -> Result<i32, String> {
             USAGE.lines().next().unwrap_or_default()
         ));
     };
-    let mut program = parse::parse(&source)?;
+    let mut program = match parse::parse(&source) {
+        Ok(program) => program,
+        Err(message) => {
+            say("awk", format!("{place}:{message}"));
+            return Ok(1);
+        }
+    };
     let mut settings = Vec::new();
     if let Some(text) = separator {
         // A lone t means a tab, as it always did.
