@@ -270,9 +270,7 @@ fn a_transaction_that_was_cut_off_is_finished_before_services_start() {
 #[test]
 fn it_goes_down_in_order_and_leaves_nothing() {
     let tell = |name: &str, depend: &str| {
-        format!(
-            "start() {{ :; }}\nstop() {{ echo down {name}; }}\ndepend() {{ {depend}; }}"
-        )
+        format!("start() {{ :; }}\nstop() {{ echo down {name}; }}\ndepend() {{ {depend}; }}")
     };
     let stubborn =
         "start() { setsid sh -c 'trap : TERM; while :; do sleep 1; done' & }\nstop() { return 1; }";

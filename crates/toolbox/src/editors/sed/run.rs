@@ -490,7 +490,7 @@ impl Sed<'_> {
                 (false, Range::Outside)
             }
             (state, _)
-                if !(state == Range::Outside && matches!(first, Address::Line(_)))
+                if (state != Range::Outside || !matches!(first, Address::Line(_)))
                     && !self.matches(first)? =>
             {
                 (false, Range::Outside)
