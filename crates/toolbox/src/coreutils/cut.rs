@@ -6,7 +6,8 @@ use crate::regex::{Regex, Syntax};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-pub const USAGE: &str = "-b LIST | -c LIST | -f LIST [-d CHAR] | -F LIST [-d REGEX] [-Dsnz] [-O TEXT] [file...]
+pub const USAGE: &str =
+    "-b LIST | -c LIST | -f LIST [-d CHAR] | -F LIST [-d REGEX] [-Dsnz] [-O TEXT] [file...]
 
 -b  bytes    -c  characters    -f  fields, apart by a tab
 -F  fields apart by blanks, or by what REGEX matches

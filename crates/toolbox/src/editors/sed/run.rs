@@ -490,8 +490,8 @@ impl Sed<'_> {
                 (false, Range::Outside)
             }
             (state, _)
-                if !(state == Range::Outside && matches!(first, Address::Line(_)))
-                    && !self.matches(first)? =>
+                if !(state == Range::Outside && matches!(first, Address::Line(_))
+                    || self.matches(first)?) =>
             {
                 (false, Range::Outside)
             }
