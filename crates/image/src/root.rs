@@ -11,7 +11,7 @@ use apk::index::{Index, IndexError};
 use apk::keys::{KeyError, KeyRing, Trust};
 use apk::package::{PackageError, Reader};
 use apk::record::Record;
-use apk::solver::{Candidate, Unsolvable, Wishes, solve};
+use apk::solver::{Candidate, Unsolvable, solve};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -198,13 +198,11 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
         .packages
         .into_iter()
         .map(|record| Candidate {
-            record,
-            installed: false,
             repositories: vec![0],
-            tags: None,
+            ..Candidate::of(record)
         })
         .collect();
-    let chosen = solve(&world(inputs)?, &candidates, &Wishes::default())?;
+    let chosen = solve(&world(inputs)?, &candidates)?;
     Ok(chosen
         .into_iter()
         .filter_map(|at| candidates.get(at))
