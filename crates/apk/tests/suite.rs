@@ -53,7 +53,7 @@ fn run(case: &Path) -> Option<String> {
                 fs::write(root.join("etc/apk/world"), rest.replace(' ', "\n")).unwrap();
             }
             ("@INSTALLED", _) => {
-                drop(fs::copy(beside.join(rest), root.join("lib/apk/db/installed")).unwrap());
+                fs::copy(beside.join(rest), root.join("lib/apk/db/installed")).unwrap();
             }
             ("@CACHE", _) => {
                 fs::copy(beside.join(rest), root.join("etc/apk/cache/installed")).unwrap();

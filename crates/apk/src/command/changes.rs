@@ -20,7 +20,7 @@ pub fn human(bytes: u64) -> String {
     if unit < 2 {
         return format!("{whole} {name}");
     }
-    let exact = u128::from(bytes) * 100 >> (10 * unit);
+    let exact = (u128::from(bytes) * 100) >> (10 * unit);
     let rounded = (exact + 5) / 10;
     format!("{}.{} {name}", rounded / 10, rounded % 10)
 }

@@ -447,17 +447,18 @@ impl Given {
     /// Reads a command line.
     pub fn parse(arguments: &[OsString]) -> Result<Given, Wrong> {
         let mut given = Given::default();
-        let mut own: &[Known] = &[];
+        // A command's options may stand before it.
+        let named = arguments.iter().find_map(|word| {
+            let mut all = COMMANDS.iter();
+            all.find(|command| command.name.as_bytes() == word.as_bytes())
+        });
+        let own: &[Known] = named.map(|command| command.options).unwrap_or_default();
         let mut words = arguments.iter();
         let mut only_operands = false;
         while let Some(word) = words.next() {
             let bytes = word.as_bytes();
             if only_operands || bytes.len() < 2 || !bytes.starts_with(b"-") {
                 if given.command.is_none() {
-                    let command = COMMANDS
-                        .iter()
-                        .find(|command| command.name.as_bytes() == bytes);
-                    own = command.map(|command| command.options).unwrap_or_default();
                     given.command = Some(word.clone());
                 } else {
                     given.operands.push(word.clone());
@@ -588,7 +589,8 @@ mod tests {
     #[test]
     fn options_stand_anywhere_and_are_cut_short() {
         let given =
-            parse("-U --root /x add -t.virt --no-cache --allow-u a b --scripts=no").unwrap();
+            parse("-U --initdb --root /x add -t.virt --no-cache --allow-u a b --scripts=no")
+                .unwrap();
         assert_eq!(given.command.as_deref(), Some(OsStr::new("add")));
         assert_eq!(given.operands, ["a", "b"]);
         assert_eq!(given.value("virtual"), Some(OsStr::new(".virt")));

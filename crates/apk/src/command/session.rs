@@ -474,10 +474,8 @@ impl<'a> Session<'a> {
     pub fn is_lasting(&self) -> bool {
         /// `TMPFS_MAGIC` and `RAMFS_MAGIC` of statfs(2).
         const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-        let detected = || {
-            rustix::fs::statfs(&self.root)
-                .is_ok_and(|found| IN_MEMORY.contains(&i64::from(found.f_type)))
-        };
+        let detected =
+            || rustix::fs::statfs(&self.root).is_ok_and(|found| IN_MEMORY.contains(&found.f_type));
         match self
             .given
             .value("root-tmpfs")

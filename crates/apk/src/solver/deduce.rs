@@ -540,10 +540,11 @@ impl<'a> Solver<'a> {
             let at = provider.pack;
             let Some(pack) = all.pack(at) else { continue };
             self.pack_mut(at, |state| state.merging = false);
-            if depends && self.pack(at).selectable {
-                if pack.depends.iter().any(|need| !self.can_be_met(at, need)) {
-                    self.disqualify(at);
-                }
+            if depends
+                && self.pack(at).selectable
+                && pack.depends.iter().any(|need| !self.can_be_met(at, need))
+            {
+                self.disqualify(at);
             }
             if !self.pack(at).selectable {
                 continue;

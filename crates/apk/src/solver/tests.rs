@@ -69,8 +69,11 @@ fn what_is_installed_stays_unless_upgrading() {
 }
 
 #[test]
-fn a_choice_is_taken_back_where_it_leads_nowhere() {
-    assert_eq!(plain(&["a-1:", "a-2:missing"], "a").unwrap(), ["a-1"]);
+fn what_is_ruled_out_is_not_chosen() {
+    // As in apk-tools, the newest is chosen and found wanting; an older one has to be asked for.
+    let error = plain(&["a-1:", "a-2:missing"], "a").unwrap_err();
+    assert!(error.starts_with("  missing (no such package):"), "{error}");
+    assert_eq!(plain(&["a-1:", "a-2:missing"], "a<2").unwrap(), ["a-1"]);
     assert_eq!(
         plain(&["a-1:c=1", "b-1:c=2", "b-0:c=1", "c-1:", "c-2:"], "a b").unwrap(),
         ["c-1", "a-1", "b-0"]
