@@ -505,7 +505,21 @@ impl Machine {
             if self.running > 0 || self.pending.is_empty() {
                 return effects;
             }
-            // Nothing runs, so nothing will ever change: the graph rules that out, and the boot must not depend on it.
+            // Nothing runs, so nothing will ever change by itself. Where a need can be met by several, the mere order
+            // among them may be what is in the way: then one goes ahead, as only needs count.
+            let waiting = |machine: &Machine, id: Id| {
+                machine.desired(id) == Desired::Up
+                    && matches!(machine.current(id), Current::Stopped | Current::Failed)
+            };
+            if self
+                .pending
+                .clone()
+                .into_iter()
+                .any(|id| waiting(self, id) && self.try_start(id, false, now, &mut effects))
+            {
+                continue;
+            }
+            // What is left are needs of each other through a choice of providers; the boot must not depend on it.
             for id in std::mem::take(&mut self.pending) {
                 self.give_up(id, Reason::Stuck, &mut effects);
             }
@@ -563,14 +577,22 @@ impl Machine {
                 unit.desired = Desired::Up;
                 true
             }
-            (Desired::Up, Current::Stopped | Current::Failed) => self.try_start(id, now, effects),
+            (Desired::Up, Current::Stopped | Current::Failed) => {
+                self.try_start(id, true, now, effects)
+            }
             (Desired::Down | Desired::Again, Current::Started | Current::Inactive) => {
                 self.try_stop(id, now, effects)
             }
         }
     }
 
-    fn try_start(&mut self, id: Id, now: Millis, effects: &mut Vec<Effect>) -> bool {
+    fn try_start(
+        &mut self,
+        id: Id,
+        in_order: bool,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         let alone = self.units.get(id).is_some_and(|unit| unit.alone);
         let Some(node) = self.graph.node(id) else {
             return self.pending.remove(&id);
@@ -600,11 +622,8 @@ impl Machine {
                 self.give_up(id, reason, effects);
                 return true;
             }
-            if node
-                .first
-                .iter()
-                .any(|first| self.will_be_up(*first) && !self.is_up_to_stay(*first))
-            {
+            let waits = |first: &Id| self.will_be_up(*first) && !self.is_up_to_stay(*first);
+            if in_order && node.first.iter().any(waits) {
                 return false;
             }
         }

@@ -14,6 +14,7 @@
 //! - [`trace`]: a program killed at a chosen system call, for tests
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
 
+pub mod control;
 pub mod fs;
 pub mod init;
 pub mod kernel;

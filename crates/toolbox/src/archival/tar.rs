@@ -9,24 +9,26 @@ use crate::common::accounts::Accounts;
 use crate::common::glob;
 use crate::common::lines::{Output, cause, complain, say};
 use crate::common::options::{Given, Options};
+use crate::common::unpacking::{self, Source};
+use bzip2::write::BzEncoder;
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use format::{Header, Kind};
 use rustix::fs::{CWD, FileType, Mode};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-pub const USAGE: &str = "-c|-x|-t [-zhkmOpvP] [-f FILE] [-C FOLDER] [-T FILE] [-X FILE] [--exclude PATTERN]
+pub const USAGE: &str = "-c|-x|-t [-zjhkmOpvP] [-f FILE] [-C FOLDER] [-T FILE] [-X FILE] [--exclude PATTERN]
     [--strip-components N] [--numeric-owner] [--no-same-owner] [--overwrite] [-a] [file...]
 
 -c  make    -x  unpack    -t  list    -f  the archive (- is standard input or output)
--z  gzip (found out by itself when read)    -a  gzip where the name says so    -C  go to a folder first
+-z  gzip    -j  bzip2    -a  what the name says    -C  go to a folder first
+    (gzip, bzip2, xz, lzma, zstd and compress are found out when an archive is read)
 -h  what links lead to    -k  keep what is there    -m  no times    -O  to standard output    -p  modes as they are
 -v  say what is done    -T  names from a file    -X  patterns to leave out from a file";
 
@@ -90,10 +92,6 @@ pub fn main(arguments: &[OsString]) -> i32 {
         Ok(given) => given,
         Err(status) => return status,
     };
-    if given.has('j') || given.has('J') {
-        say("tar", "only gzip is known");
-        return 1;
-    }
     let mut excluded: Vec<Vec<u8>> = given
         .values('1')
         .map(|text| text.as_bytes().to_vec())
@@ -171,6 +169,7 @@ fn wanted(given: &Given) -> Result<Vec<OsString>, Failed> {
 enum Sink {
     Plain(File),
     Gzip(Box<GzEncoder<File>>),
+    Bzip2(Box<BzEncoder<File>>),
 }
 
 impl Write for Sink {
@@ -178,6 +177,7 @@ impl Write for Sink {
         match self {
             Sink::Plain(file) => file.write(bytes),
             Sink::Gzip(encoder) => encoder.write(bytes),
+            Sink::Bzip2(encoder) => encoder.write(bytes),
         }
     }
 
@@ -216,6 +216,8 @@ fn create(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, F
     let name = archive.as_bytes();
     let gzip =
         given.has('z') || given.has('a') && (name.ends_with(b".gz") || name.ends_with(b".tgz"));
+    let bzip2 =
+        given.has('j') || given.has('a') && (name.ends_with(b".bz2") || name.ends_with(b".tbz"));
     let accounts = Accounts::system();
     let users = accounts
         .users()
@@ -234,6 +236,8 @@ fn create(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, F
         excluded,
         out: if gzip {
             Sink::Gzip(Box::new(GzEncoder::new(file, Compression::new(6))))
+        } else if bzip2 {
+            Sink::Bzip2(Box::new(BzEncoder::new(file, bzip2::Compression::new(9))))
         } else {
             Sink::Plain(file)
         },
@@ -251,8 +255,10 @@ fn create(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, F
     }
     // Two empty blocks end an archive; the whole is a multiple of 20 blocks, as of old.
     maker.out.write_all(&[0; 1024]).map_err(at(archive))?;
-    if let Sink::Gzip(encoder) = maker.out {
-        encoder.finish().map_err(at(archive))?;
+    match maker.out {
+        Sink::Plain(_) => {}
+        Sink::Gzip(encoder) => drop(encoder.finish().map_err(at(archive))?),
+        Sink::Bzip2(encoder) => drop(encoder.finish().map_err(at(archive))?),
     }
     Ok(maker.status)
 }
@@ -453,10 +459,7 @@ struct Taker<'a> {
 fn read(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, Failed> {
     let names = wanted(given)?;
     let file = crate::common::lines::open(archive).map_err(at(archive))?;
-    let mut input = BufReader::with_capacity(64 * 1024, file);
-    let packed = io::BufRead::fill_buf(&mut input)
-        .map_err(at(archive))?
-        .starts_with(&[0x1f, 0x8b]);
+    let mut body = unpacking::unpacked(Source::new(file)).map_err(at(archive))?;
     if let Some(folder) = given.value('C') {
         std::env::set_current_dir(folder).map_err(at(folder))?;
     }
@@ -492,11 +495,6 @@ fn read(given: &Given, archive: &OsStr, excluded: &[Vec<u8>]) -> Result<i32, Fai
         status: 0,
     };
     let mut seen = vec![false; names.len()];
-    let mut body: Box<dyn Read> = if packed {
-        Box::new(MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    };
     let done = (|| -> io::Result<()> {
         let mut reader = format::Reader::new(&mut body);
         while let Some(mut header) = reader.next()? {

@@ -29,6 +29,25 @@ pub fn say(applet: &str, message: impl std::fmt::Display) {
     let _ = write_all(stdio::stderr(), format!("{applet}: {message}\n").as_bytes());
 }
 
+/// An error in words of our own.
+pub fn other(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
+}
+
+/// An error with what it was about in front.
+pub fn about(what: impl AsRef<OsStr>, error: &io::Error) -> io::Error {
+    let what = what.as_ref().display();
+    io::Error::new(error.kind(), format!("{what}: {}", cause(error)))
+}
+
+/// The status of what was done; an error is told, and is 1.
+pub fn status(applet: &str, done: io::Result<i32>) -> i32 {
+    done.unwrap_or_else(|error| {
+        say(applet, cause(&error));
+        1
+    })
+}
+
 /// Prints a line to standard output.
 pub fn say_out(message: &str) {
     let _ = write_all(stdio::stdout(), format!("{message}\n").as_bytes());

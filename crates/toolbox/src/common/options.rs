@@ -4,12 +4,13 @@ use super::lines::say;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// What an applet takes: its letters as in getopt(3) (`ab:` is `-a` and `-b VALUE`), and long names for letters.
+/// What an applet takes: its letters as in getopt(3) (`ab:c::` is `-a`, `-b VALUE`, and `-c` or `-cVALUE`), and long
+/// names for letters.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The applet, for errors.
     pub applet: &'static str,
-    /// The letters.
+    /// The letters. One beyond U+00FF cannot be typed as an option: it is for what only has a long name.
     pub letters: &'static str,
     /// Long names and the letter that each stands for.
     pub long: &'static [(&'static str, char)],
@@ -24,6 +25,17 @@ pub struct Given {
 }
 
 impl Given {
+    /// A letter's value as a number; `usual` where it is not given. `Err`: the wrong text.
+    pub fn number<T: std::str::FromStr>(&self, letter: char, usual: T) -> Result<T, String> {
+        match self.value(letter) {
+            None => Ok(usual),
+            Some(word) => word
+                .to_str()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| format!("invalid number '{}'", word.display())),
+        }
+    }
+
     /// Whether a letter was given.
     pub fn has(&self, letter: char) -> bool {
         self.options.iter().any(|(known, _)| *known == letter)
@@ -61,13 +73,28 @@ impl Given {
     }
 }
 
+/// Whether a letter takes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Value,
+    /// Only one that is joined to it.
+    Joined,
+}
+
 impl Options {
-    fn takes_value(&self, letter: char) -> Option<bool> {
+    fn takes(&self, letter: char) -> Option<Takes> {
         let mut letters = self.letters.chars().peekable();
         while let Some(known) = letters.next() {
-            let value = letters.next_if_eq(&':').is_some();
+            let mut takes = Takes::Nothing;
+            if letters.next_if_eq(&':').is_some() {
+                takes = Takes::Value;
+                if letters.next_if_eq(&':').is_some() {
+                    takes = Takes::Joined;
+                }
+            }
             if known == letter {
-                return Some(value);
+                return Some(takes);
             }
         }
         None
@@ -94,9 +121,11 @@ impl Options {
                     return Err(self.wrong(&format!("unrecognized option '{}'", word.display())));
                 };
                 let value =
-                    match (self.takes_value(*letter), joined) {
-                        (Some(true), Some(value)) => Some(OsString::from_vec(value.to_vec())),
-                        (Some(true), None) => Some(self.next_value(
+                    match (self.takes(*letter), joined) {
+                        (Some(Takes::Value | Takes::Joined), Some(value)) => {
+                            Some(OsString::from_vec(value.to_vec()))
+                        }
+                        (Some(Takes::Value), None) => Some(self.next_value(
                             &mut words,
                             &format!("--{}", String::from_utf8_lossy(name)),
                         )?),
@@ -118,10 +147,15 @@ impl Options {
             while let Some((letter, behind)) = rest.split_first() {
                 let letter = char::from(*letter);
                 rest = behind;
-                match self.takes_value(letter) {
+                match self.takes(letter) {
                     None => return Err(self.wrong(&format!("unrecognized option '-{letter}'"))),
-                    Some(false) => given.options.push((letter, None)),
-                    Some(true) => {
+                    Some(Takes::Nothing) => given.options.push((letter, None)),
+                    Some(Takes::Joined) => {
+                        let value = (!rest.is_empty()).then(|| OsString::from_vec(rest.to_vec()));
+                        given.options.push((letter, value));
+                        rest = b"";
+                    }
+                    Some(Takes::Value) => {
                         let value = if rest.is_empty() {
                             self.next_value(&mut words, &format!("-{letter}"))?
                         } else {
@@ -134,6 +168,22 @@ impl Options {
             }
         }
         Ok(given)
+    }
+
+    /// [`Options::parse`] and [`Options::operands`] in one.
+    pub fn take(&self, arguments: &[OsString], least: usize, most: usize) -> Result<Given, i32> {
+        let given = self.parse(arguments)?;
+        self.operands(&given, least, most)?;
+        Ok(given)
+    }
+
+    /// The options in front of the first operand, which begins another program's words: those stay as they are.
+    pub fn take_program(&self, arguments: &[OsString]) -> Result<(Given, Vec<OsString>), i32> {
+        let at = super::running::program_at(arguments, self.letters);
+        let (own, program) = arguments.split_at(at);
+        let mut given = self.parse(own)?;
+        given.operands.clear();
+        Ok((given, program.to_vec()))
     }
 
     fn next_value<'a>(
@@ -216,6 +266,38 @@ mod tests {
         assert_eq!(given.values('b').collect::<Vec<_>>(), ["x", "y", "z"]);
         assert_eq!(given.operands, ["y", "-c"]);
         assert_eq!(parse(&["-"]).unwrap().operands, ["-"]);
+    }
+
+    #[test]
+    fn a_letter_beyond_a_byte_is_only_for_a_long_name() {
+        let options = Options {
+            applet: "test",
+            letters: "a\u{100}\u{101}:",
+            long: &[("spider", '\u{100}'), ("header", '\u{101}')],
+        };
+        let parse = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            options.parse(&words)
+        };
+        let given = parse(&["test", "--header=x", "--spider", "--header", "y"]).unwrap();
+        assert!(given.has('\u{100}'));
+        assert_eq!(given.values('\u{101}').collect::<Vec<_>>(), ["x", "y"]);
+        // Its bytes in UTF-8 are no letters, either.
+        assert_eq!(parse(&["test", "-\u{100}"]).unwrap_err(), 1);
+    }
+
+    #[test]
+    fn a_value_that_may_be_left_out_is_joined() {
+        let options = Options {
+            applet: "test",
+            letters: "an::",
+            long: &[("no", 'n')],
+        };
+        let words = ["test", "-anv", "-n", "x", "--no=y", "--no"].map(OsString::from);
+        let given = options.parse(&words).unwrap();
+        assert!(given.has('a') && given.has('n'));
+        assert_eq!(given.values('n').collect::<Vec<_>>(), ["v", "y"]);
+        assert_eq!(given.operands, ["x"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The applets of the group `misc`.
 
 mod crond;
+mod strings;
+mod tree;
 
 use crate::applet::{Applet, Folder, applet};
 
@@ -9,4 +11,6 @@ use crate::applet::{Applet, Folder, applet};
 pub const APPLETS: &[Applet] = &[
     applet("crond", Folder::UsrSbin, "run commands at their time", crond::USAGE, crond::main),
     applet("crontab", Folder::UsrBin, "change when commands run", crond::CRONTAB_USAGE, crond::crontab),
+    applet("strings", Folder::UsrBin, "print what can be read in a file", strings::USAGE, strings::main),
+    applet("tree", Folder::UsrBin, "draw folders as a tree", tree::USAGE, tree::main),
 ];

@@ -4,7 +4,8 @@ mod link;
 mod show;
 
 use crate::common::lines::{Output, cause, say};
-use crate::common::links::{self, Change, Neighbour, Network, Route};
+use crate::common::links::{self, Network};
+use crate::common::routes::{self, Change, Neighbour, Route};
 use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
@@ -332,12 +333,12 @@ fn route(view: &mut View, words: &[&str]) -> Result<(), Failure> {
             return show::route_to(view, to.address);
         }
         "flush" => {
-            for known in links::routes(view.family)? {
+            for known in routes::routes(view.family)? {
                 let chosen = known.table == route.table
                     && (route.index.is_none() || known.index == route.index)
                     && target.is_none_or(|to| to == known.to);
                 if chosen {
-                    links::set_route(&known, Change::Remove)?;
+                    routes::set_route(&known, Change::Remove)?;
                 }
             }
             return Ok(());
@@ -370,7 +371,7 @@ fn route(view: &mut View, words: &[&str]) -> Result<(), Failure> {
             },
         };
     }
-    Ok(links::set_route(&route, change)?)
+    Ok(routes::set_route(&route, change)?)
 }
 
 fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
@@ -398,10 +399,10 @@ fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
         "show" | "list" => show::neighbours(view, device),
         "flush" => {
             let only = device.map(index).transpose()?;
-            for known in links::neighbours()? {
+            for known in routes::neighbours()? {
                 // What is permanent or needs no asking stays.
                 if known.state & 0xc0 == 0 && only.is_none_or(|only| only == known.index) {
-                    let _ = links::set_neighbour(&known, Change::Remove);
+                    let _ = routes::set_neighbour(&known, Change::Remove);
                 }
             }
             Ok(())
@@ -423,7 +424,7 @@ fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
                 "del" => Change::Remove,
                 _ => Change::Replace,
             };
-            Ok(links::set_neighbour(&neighbour, change)?)
+            Ok(routes::set_neighbour(&neighbour, change)?)
         }
     }
 }

@@ -3,6 +3,7 @@
 mod kill;
 mod processes;
 mod ps;
+mod small;
 mod sysctl;
 
 use crate::applet::{Applet, Folder, applet};
@@ -17,7 +18,10 @@ pub const APPLETS: &[Applet] = &[
     applet("pgrep", Folder::UsrBin, "find processes", kill::PGREP_USAGE, kill::pgrep),
     applet("pidof", Folder::Bin, "print the numbers of processes by name", kill::PIDOF_USAGE, kill::pidof),
     applet("pkill", Folder::UsrBin, "find processes and send them signals", kill::PKILL_USAGE, kill::pkill),
+    applet("pmap", Folder::UsrBin, "print a process' memory map", small::PMAP_USAGE, small::pmap),
     applet("ps", Folder::Bin, "list processes", ps::USAGE, ps::main),
+    applet("pwdx", Folder::UsrBin, "print the working directories of processes", small::PWDX_USAGE, small::pwdx),
     applet("sysctl", Folder::Sbin, "print and set the kernel's parameters", sysctl::USAGE, sysctl::main),
+    applet("time", Folder::UsrBin, "tell how long a program takes", small::TIME_USAGE, small::time),
     applet("uptime", Folder::UsrBin, "print how long the system runs", ps::UPTIME_USAGE, ps::uptime),
 ];

@@ -5,8 +5,9 @@
 mod interfaces;
 
 use crate::common::lines::{Output, complain, say};
-use crate::common::links::{self, Change, Network, Route};
+use crate::common::links::{self, Network};
 use crate::common::options::{Given, Options};
+use crate::common::routes::{self, Change, Route};
 use interfaces::{Interfaces, Stanza};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -486,7 +487,7 @@ impl Changer<'_> {
                 family: links::family(&via),
                 ..Route::default()
             };
-            links::set_route(&route, Change::Replace)?;
+            routes::set_route(&route, Change::Replace)?;
         }
         Ok(true)
     }

@@ -1,7 +1,8 @@
 //! What `ip` prints.
 
 use super::{Failure, View, index};
-use crate::common::links::{self, Link, Network, Route};
+use crate::common::links::{self, Link, Network};
+use crate::common::routes::{self, Route};
 use std::net::IpAddr;
 
 /// Whether a family is asked for.
@@ -302,7 +303,7 @@ pub(super) fn routes(
 ) -> Result<(), Failure> {
     let family = if view.family == 0 { 2 } else { view.family };
     let links = links::links()?;
-    for route in links::routes(family)? {
+    for route in routes::routes(family)? {
         let shown = (like.table == 0 || route.table == like.table)
             && (like.index.is_none() || route.index == like.index)
             && target.is_none_or(|to| to == route.to)
@@ -318,7 +319,7 @@ pub(super) fn routes(
 /// `ip route get`: the kernel's own choice.
 pub(super) fn route_to(view: &mut View, to: IpAddr) -> Result<(), Failure> {
     let links = links::links()?;
-    if let Some(mut route) = links::route_to(to)? {
+    if let Some(mut route) = routes::route_to(to)? {
         (route.scope, route.protocol) = (0, 0);
         let text = route_text(&route, &links, true);
         view.out.put(text.as_bytes());
@@ -330,7 +331,7 @@ pub(super) fn route_to(view: &mut View, to: IpAddr) -> Result<(), Failure> {
 pub(super) fn neighbours(view: &mut View, device: Option<&str>) -> Result<(), Failure> {
     let only = device.map(index).transpose()?;
     let links = links::links()?;
-    for neighbour in links::neighbours()? {
+    for neighbour in routes::neighbours()? {
         if only.is_some_and(|only| only != neighbour.index)
             || !wanted(view, links::family(&neighbour.address))
             // What needs no neighbour is of no interest.
