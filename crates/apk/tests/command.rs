@@ -170,7 +170,7 @@ fn what_is_not_there_is_named() {
         &world.apk(&["frobnicate"]),
         &["'frobnicate' is not an apk command"],
     );
-    bad(&world.apk(&["add", "--frob"]), &["--frob"]);
+    bad(&world.apk(&["add", "--frob"]), &["'frob'"]);
     bad(
         &world.apk(&["--root", "/no/such/root", "info"]),
         &["/no/such/root"],

@@ -11,7 +11,7 @@ use apk::index::{Index, IndexError};
 use apk::keys::{KeyError, KeyRing, Trust};
 use apk::package::{PackageError, Reader};
 use apk::record::Record;
-use apk::solver::{Candidate, Unsolvable, Wishes, solve};
+use apk::solver::{Candidate, Unsolvable, solve};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -174,7 +174,7 @@ pub(crate) fn on_medium(
         .collect();
     let spec = inputs.spec;
     let names = spec.contents.packages.iter().chain(&spec.medium.packages);
-    let chosen = solve(&dependencies(names)?, &candidates, &Wishes::default())?;
+    let chosen = solve(&dependencies(names)?, &candidates)?;
     Ok(chosen
         .into_iter()
         .filter_map(|at| {
@@ -248,7 +248,7 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
         return Err(RootError::Untrusted(path));
     }
     let candidates: Vec<Candidate> = index.packages.into_iter().map(candidate).collect();
-    let chosen = solve(&everything(inputs)?, &candidates, &Wishes::default())?;
+    let chosen = solve(&everything(inputs)?, &candidates)?;
     Ok(chosen
         .into_iter()
         .filter_map(|at| candidates.get(at))
@@ -261,10 +261,8 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
 
 fn candidate(record: Record) -> Candidate {
     Candidate {
-        record,
-        installed: false,
         repositories: vec![0],
-        tags: None,
+        ..Candidate::of(record)
     }
 }
 
