@@ -176,7 +176,11 @@ fn what_is_not_there_is_named() {
         &["/no/such/root"],
     );
     bad(&world.with_repo(&["add", "a=<"]), &["'a=<'"]);
-    fs::write(world.root().join("etc/apk/repositories"), "ok\nndx x\n").unwrap();
+    fs::write(
+        world.root().join("etc/apk/repositories"),
+        "ok\nndx x main\n",
+    )
+    .unwrap();
     bad(&world.apk(&["update"]), &["etc/apk/repositories:2"]);
 }
 

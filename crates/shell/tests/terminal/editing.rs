@@ -12,9 +12,9 @@ fn movement_killing_and_yanking() {
     term.send("\x1by");
     term.expect_last("$ echo hello  world");
     term.send("\r");
-    term.expect("\nhello world");
+    term.expect("\nhello world\n$");
     term.send("echo abc def\x1bb\x1b[D\x1b[D\x08X\r");
-    term.expect("\naXc def");
+    term.expect("\naXc def\n$");
     term.send("echo one two\x17\x17three \x19\r");
     term.expect("\nthree one two");
 }
@@ -38,6 +38,7 @@ fn ctrl_d_deletes_and_ends() {
     term.send("\x15\x0b");
     term.expect_last("$");
     term.line("false");
+    term.expect("false\n$");
     term.send("\x04");
     assert_eq!(term.end(), Status::Exited(1));
 }
@@ -130,11 +131,11 @@ fn a_dumb_terminal_gets_plain_lines() {
     term.line("echo 'two");
     term.expect_last(">");
     term.line("lines'");
-    term.expect("\ntwo\nlines");
+    term.expect("\ntwo\nlines\np$");
     assert!(!term.raw.windows(2).any(|part| part == b"?2"));
     term.send("abc\x03");
     term.line("echo $?");
-    term.expect("\n130");
+    term.expect("\n130\np$");
     term.send("\x04");
     assert_eq!(term.end(), Status::Exited(0));
 }

@@ -40,6 +40,8 @@ fn an_interrupt_ends_the_command_and_its_loop() {
     // Pipelines are one job, and a trap sees the signal.
     term.line("trap 'echo tr''apped' INT; echo on''ce; sleep 1000 | cat");
     term.expect("\nonce\n");
+    let shell = term.pid();
+    term.until_foreground(|group| group != shell);
     term.send("\x03");
     term.expect("trapped\n$");
 }
@@ -132,8 +134,10 @@ fn a_shell_in_a_shell() {
     let inner = env!("CARGO_BIN_EXE_sh");
     term.line(&format!("PS1='inner$ ' {inner}"));
     term.expect("\ninner$");
+    let inner = term.until_foreground(|_| true);
     term.line("echo re''ady; sleep 1000");
     term.expect("\nready\n");
+    term.until_foreground(|group| group != inner);
     term.send("\x1a");
     term.expect("Stopped                    sleep 1000\ninner$");
     term.line("kill %1; exit");

@@ -9,6 +9,7 @@ use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use sys::process::{self, Status, Which};
 use tempfile::TempDir;
 
@@ -161,7 +162,23 @@ impl Term {
         self.pid
     }
 
-    /// Types something.
+    /// Waits until a process group like this has the terminal, and returns it.
+    pub fn until_foreground(&self, mut wanted: impl FnMut(i32) -> bool) -> i32 {
+        let end = Instant::now() + Duration::from_millis(PATIENCE.unsigned_abs().into());
+        while Instant::now() < end {
+            // The master tells of its other side.
+            let group = rustix::termios::tcgetpgrp(&self.master)
+                .map_or(0, rustix::process::Pid::as_raw_pid);
+            if group != 0 && wanted(group) {
+                return group;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("no other job came to the foreground");
+    }
+
+    /// Types something. What the editor is to take must come after its prompt: a terminal that waits for whole lines
+    /// has keys of its own.
     pub fn send(&mut self, text: impl AsRef<[u8]>) {
         self.master.write_all(text.as_ref()).unwrap();
     }

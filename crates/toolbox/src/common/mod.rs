@@ -23,6 +23,7 @@ pub mod running;
 pub mod screen;
 pub mod session;
 pub mod signals;
+pub mod stack;
 pub mod syslog;
 pub mod unpacking;
 pub mod volumes;

@@ -11,6 +11,7 @@ pub use run::Printer;
 
 use crate::common::lines::say;
 use crate::common::options::Options;
+use crate::common::stack::{Stack, with_large};
 use lex::Lexer;
 use parse::Parser;
 use run::{Machine, Stop};
@@ -24,9 +25,6 @@ The files are run, and then standard input. Lines are folded at BC_LINE_LENGTH c
 
 /// What `-l` defines.
 const LIBRARY: &[u8] = include_bytes!("library.bc");
-
-/// Evaluation takes some of it at each level: see the limit of the depth.
-const STACK: usize = 256 << 20;
 
 /// `bc`
 pub fn main(arguments: &[OsString]) -> i32 {
@@ -47,21 +45,11 @@ pub fn main(arguments: &[OsString]) -> i32 {
     let mut files = given.operands.clone();
     files.push("-".into());
     let library = given.has('l');
-    // A stack of its own, which only counts where it is used.
-    let thread = std::thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || work(files, library));
-    match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(status)) => status,
-        _ => {
-            say("bc", "out of memory");
-            1
-        }
-    }
+    with_large("bc", move |stack| work(files, library, stack))
 }
 
-fn work(files: Vec<OsString>, library: bool) -> i32 {
-    let mut machine = Machine::new(Printer::new("BC_LINE_LENGTH", 70));
+fn work(files: Vec<OsString>, library: bool, stack: Stack) -> i32 {
+    let mut machine = Machine::new(Printer::new("BC_LINE_LENGTH", 70), stack);
     let mut names = HashMap::new();
     let terminal = rustix::termios::isatty(rustix::stdio::stdin());
     if library {

@@ -4,14 +4,13 @@ use super::lex::{Lexer, Token};
 use super::parse::{Argument, Expression, Function, Item, Parser, Place, Printed, Statement};
 use crate::common::decimal::Number;
 use crate::common::lines::{Lines, Output};
+use crate::common::stack::Stack;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::rc::Rc;
 
-/// How deep calls and what they run may nest: what fits on the stack that the applet makes.
-const DEEPEST: u32 = 40_000;
 /// More digits behind the point are refused.
 const MOST_SCALE: u64 = 100_000_000;
 /// One past the largest index of an array.
@@ -117,7 +116,7 @@ pub struct Machine {
     obase: u32,
     scale: usize,
     last: Number,
-    depth: u32,
+    stack: Stack,
     input: Option<Lines<File>>,
 }
 
@@ -125,7 +124,7 @@ type Done<T> = Result<T, Stop>;
 
 impl Machine {
     /// Nothing is known yet.
-    pub fn new(printer: Printer) -> Machine {
+    pub fn new(printer: Printer, stack: Stack) -> Machine {
         Machine {
             printer,
             variables: Vec::new(),
@@ -135,7 +134,7 @@ impl Machine {
             obase: 10,
             scale: 0,
             last: Number::default(),
-            depth: 0,
+            stack,
             input: None,
         }
     }
@@ -158,7 +157,6 @@ impl Machine {
                     self.functions.insert(name, Rc::new(function));
                 }
                 Item::Statement(statement) => {
-                    self.depth = 0;
                     self.statement(&statement)?;
                 }
             }
@@ -166,9 +164,8 @@ impl Machine {
         }
     }
 
-    fn deeper(&mut self) -> Done<()> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
+    fn deeper(&self) -> Done<()> {
+        if self.stack.is_used_up() {
             return Err(Stop::Error("calls are nested too deeply".to_owned()));
         }
         Ok(())
@@ -182,9 +179,7 @@ impl Machine {
 
     fn statement(&mut self, statement: &Statement) -> Done<Flow> {
         self.deeper()?;
-        let result = self.statement_inside(statement);
-        self.depth -= 1;
-        result
+        self.statement_inside(statement)
     }
 
     fn statement_inside(&mut self, statement: &Statement) -> Done<Flow> {
@@ -265,9 +260,7 @@ impl Machine {
     /// The value; none of a void function.
     fn maybe(&mut self, expression: &Expression) -> Done<Option<Number>> {
         self.deeper()?;
-        let result = self.maybe_inside(expression);
-        self.depth -= 1;
-        result
+        self.maybe_inside(expression)
     }
 
     fn maybe_inside(&mut self, expression: &Expression) -> Done<Option<Number>> {
