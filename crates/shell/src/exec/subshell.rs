@@ -109,8 +109,13 @@ impl Shell {
         prepare: impl FnOnce(),
         child: impl FnOnce(&mut Shell) -> i32,
     ) -> Result<i32, Flow> {
+        let controls = self.options.interactive || self.options.monitor;
+        if controls {
+            // The child shows these jobs (`jobs | grep …`), and cannot ask for what they do.
+            self.jobs.poll();
+        }
         // A signal that comes before the child does with it what programs do would be lost.
-        let held = (self.options.interactive || self.options.monitor).then(process::hold_signals);
+        let held = controls.then(process::hold_signals);
         let forked = process::fork(|| {
             prepare();
             self.become_subshell();
