@@ -208,7 +208,11 @@ fn read_plain(shell: &mut Shell) -> Typed {
         prompt.retain(|byte| !matches!(*byte, HIDDEN | SHOWN));
         let _ = process::write_all(2, &prompt);
         let before = text.len();
-        let more = read_line(&mut text);
+        // A signal that comes between the prompt and the reading must not wait for a line.
+        let more = match process::readable_or_signal(0, -1) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => true,
+            _ => read_line(&mut text),
+        };
         let mut interrupted = false;
         while let Some(signal) = process::take_signal() {
             if shell.traps.contains_key(&signal) {

@@ -503,7 +503,9 @@ impl Shell {
             }
             State::Ended(Status::Killed(libc_signal::INT, _)) => {
                 // What the user interrupts is the whole command, loops and all.
-                let _ = process::write_all(2, b"\n");
+                if self.traps.contains_key(&libc_signal::INT) {
+                    let _ = process::write_all(2, b"\n");
+                }
                 let _ = process::kill(std::process::id().cast_signed(), libc_signal::INT);
             }
             State::Ended(Status::Killed(signal, core)) => self.tell_of_signal(signal, core),

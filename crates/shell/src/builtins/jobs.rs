@@ -52,6 +52,7 @@ pub(super) fn list(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         }
     }
     let mut text = Vec::new();
+    let mut shown = Vec::new();
     for (at, job) in shell.jobs.list.iter().enumerate() {
         let state = job.state();
         if !words.is_empty() && !wanted.contains(&at)
@@ -60,12 +61,17 @@ pub(super) fn list(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
         {
             continue;
         }
+        shown.push(at);
         if pids {
             let pid = if job.group > 0 { job.group } else { job.pid() };
             text.extend_from_slice(format!("{pid}\n").as_bytes());
         } else {
             text.extend(shell.jobs.line(job, long));
         }
+    }
+    for (at, job) in shell.jobs.list.iter_mut().enumerate() {
+        // What was asked for need not be told again.
+        job.news &= pids || !shown.contains(&at);
     }
     if words.is_empty() && !pids {
         shell.jobs.forget(Job::has_ended);

@@ -242,6 +242,10 @@ impl Shell {
                 self.status = status;
             }
             None if signal == libc_signal::INT && self.options.interactive => {
+                if !self.is_subshell {
+                    // The prompt comes on a line of its own, behind what the terminal shows for the key.
+                    let _ = process::write_all(2, b"\n");
+                }
                 return Err(Flow::Abort(130));
             }
             // At the next prompt, the terminal is measured anyway.

@@ -8,7 +8,7 @@ fn walking_and_searching() {
     let mut term = Term::new();
     for word in ["one", "two", "three"] {
         term.line(&format!("echo {word}"));
-        term.expect(&format!("\n{word}\n"));
+        term.expect(&format!("\n{word}\n$"));
     }
     term.send("new\x1b[A\x1b[A");
     term.expect_last("$ echo two");
@@ -19,7 +19,7 @@ fn walking_and_searching() {
     term.send("\x07");
     term.expect_last("$");
     term.send("\x12tw\r");
-    term.expect("echo two\ntwo\n");
+    term.expect("echo two\ntwo\n$");
     // The prefix before the cursor, and the last word of the last command.
     term.send("echo o\x1bp");
     term.expect_last("$ echo one");

@@ -38,10 +38,9 @@ fn an_interrupt_ends_the_command_and_its_loop() {
     assert_eq!(term.run("echo $?"), "130\nEND0");
     assert!(!term.screen().text().contains("notreached"));
     // Pipelines are one job, and a trap sees the signal.
-    term.line("trap 'echo tr''apped' INT; echo on''ce; sleep 1000 | cat");
+    term.line("trap 'echo tr''apped' INT; (echo on''ce; sleep 1000) | cat");
+    // Both are there when the second prints it.
     term.expect("\nonce\n");
-    let shell = term.pid();
-    term.until_foreground(|group| group != shell);
     term.send("\x03");
     term.expect("trapped\n$");
 }
@@ -85,9 +84,12 @@ fn what_ends_is_told_before_a_prompt_or_at_once() {
 fn a_job_in_the_background_may_not_read() {
     let mut term = Term::new();
     term.line("cat &");
+    term.expect("cat &\n$");
     term.line("while ! jobs -s | grep -q cat; do :; done; jobs");
-    term.expect("[1]+  Stopped (tty input)        cat\n$");
+    term.expect("jobs\n[1]+  Stopped (tty input)        cat\n$");
     term.line("fg %cat");
+    let shell = term.pid();
+    term.until_foreground(|group| group != shell);
     term.send("typed\n\x04");
     term.expect("typed\ntyped\n$");
 }
