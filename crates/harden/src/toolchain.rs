@@ -26,6 +26,8 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
          --target={triple}\n--sysroot={}\n-fuse-ld=lld\n-rtlib=compiler-rt\n--unwindlib=none\n-Wno-unused-command-line-argument\n",
         sysroot.display()
     );
+    // The relative relocations of a PIE as a bitmap, a tenth of the table's size; musl has read it since 1.2.4.
+    text.push_str("-Wl,--pack-dyn-relocs=relr\n");
     let pie = on().any(|flag| flag.name == "pie");
     for word in on().flat_map(|flag| flag.compile.iter().chain(flag.link)) {
         text.push_str(word);
@@ -78,6 +80,8 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
         "-Clink-self-contained=no",
         "-Ctarget-feature=+crt-static",
         "-Cpanic=immediate-abort",
+        // Nothing unwinds, so nothing reads how to.
+        "-Cforce-unwind-tables=no",
     ]
     .into_iter()
     .chain(["-Zunstable-options"])
