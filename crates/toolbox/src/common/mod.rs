@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod calendar;
+pub mod checksum;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;

@@ -21,6 +21,7 @@ mod seq;
 mod sleep;
 mod sort;
 mod stat;
+mod stty;
 mod sums;
 mod tail;
 mod tee;
@@ -92,6 +93,7 @@ pub const APPLETS: &[Applet] = &[
     applet("sleep", Folder::Bin, "wait", sleep::USAGE, sleep::main),
     applet("sort", Folder::UsrBin, "sort lines", sort::USAGE, sort::main),
     applet("stat", Folder::Bin, "print what is known of files", stat::USAGE, stat::main),
+    applet("stty", Folder::Bin, "print and change how a terminal behaves", stty::USAGE, stty::main),
     applet("sync", Folder::Bin, "write what is cached to the disks", uname::SYNC_USAGE, uname::sync),
     applet("tac", Folder::UsrBin, "print lines backwards", text::TAC_USAGE, text::tac),
     applet("tail", Folder::UsrBin, "print the end of files", tail::USAGE, tail::main),

@@ -5,12 +5,14 @@ mod hostname;
 mod ifconfig;
 mod ifupdown;
 mod ip;
+mod ipcalc;
 mod nc;
 mod netstat;
 mod nslookup;
 mod ntpd;
 mod ping;
 mod route;
+mod traceroute;
 mod udhcpc;
 mod wget;
 
@@ -27,6 +29,7 @@ pub const APPLETS: &[Applet] = &[
     applet("ifquery", Folder::Sbin, "print how network interfaces are declared", ifupdown::QUERY_USAGE, ifupdown::query),
     applet("ifup", Folder::Sbin, "bring network interfaces up", ifupdown::USAGE, ifupdown::up),
     applet("ip", Folder::Sbin, "show and change interfaces, addresses and routes", ip::USAGE, ip::main),
+    applet("ipcalc", Folder::Bin, "work networks out", ipcalc::USAGE, ipcalc::main),
     applet("nc", Folder::UsrBin, "connect to the network, or listen", nc::USAGE, nc::main),
     applet("netstat", Folder::Bin, "list sockets and routes", netstat::USAGE, netstat::main),
     applet("nslookup", Folder::UsrBin, "ask the DNS", nslookup::USAGE, nslookup::main),
@@ -34,6 +37,8 @@ pub const APPLETS: &[Applet] = &[
     applet("ping", Folder::Bin, "ask hosts for an answer", ping::USAGE, ping::main),
     applet("ping6", Folder::Bin, "ask hosts for an answer over IPv6", ping::USAGE, ping::six),
     applet("route", Folder::Sbin, "show and change routes", route::USAGE, route::main),
+    applet("traceroute", Folder::UsrBin, "show which routers packets pass", traceroute::USAGE, traceroute::main),
+    applet("traceroute6", Folder::UsrBin, "show which routers packets pass over IPv6", traceroute::USAGE, traceroute::six),
     applet("udhcpc", Folder::Sbin, "get an address from a DHCP server", udhcpc::USAGE, udhcpc::main),
     applet("wget", Folder::UsrBin, "fetch files over HTTP", wget::USAGE, wget::main),
 ];

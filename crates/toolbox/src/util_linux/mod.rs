@@ -1,5 +1,6 @@
 //! The applets of the group `util_linux`.
 
+mod devices;
 mod dmesg;
 mod hwclock;
 mod losetup;
@@ -15,10 +16,15 @@ use crate::applet::{Applet, Folder, applet};
 /// This group's table.
 #[rustfmt::skip]
 pub const APPLETS: &[Applet] = &[
+    applet("blkdiscard", Folder::UsrBin, "tell a device that its data is not needed", devices::DISCARD_USAGE, devices::discard),
     applet("blkid", Folder::Sbin, "print what block devices hold", losetup::BLKID_USAGE, losetup::blkid),
+    applet("blockdev", Folder::Sbin, "ask and change block devices", devices::BLOCKDEV_USAGE, devices::blockdev),
     applet("dmesg", Folder::Bin, "print the kernel's messages", dmesg::USAGE, dmesg::main),
+    applet("eject", Folder::UsrBin, "open and close trays", devices::EJECT_USAGE, devices::eject),
+    applet("fdflush", Folder::Bin, "have a floppy drive look for a new medium", devices::FDFLUSH_USAGE, devices::fdflush),
     applet("findfs", Folder::Sbin, "find a file system by its label or UUID", losetup::FINDFS_USAGE, losetup::findfs),
     applet("flock", Folder::UsrBin, "hold a lock while a program runs", running::FLOCK_USAGE, running::flock),
+    applet("fstrim", Folder::Sbin, "tell a device what its file system does not use", devices::TRIM_USAGE, devices::trim),
     applet("hwclock", Folder::Sbin, "read and set the hardware clock", hwclock::USAGE, hwclock::main),
     applet("ionice", Folder::Bin, "print and set the priority for input and output", running::IONICE_USAGE, running::ionice),
     applet("linux32", Folder::Bin, "run a program that takes the machine for a 32-bit one", running::LINUX_USAGE, running::linux),
@@ -30,7 +36,11 @@ pub const APPLETS: &[Applet] = &[
     applet("mount", Folder::Bin, "mount file systems", mount::USAGE, mount::main),
     applet("mountpoint", Folder::Bin, "tell whether something is mounted at a folder", umount::MOUNTPOINT_USAGE, umount::mountpoint),
     applet("nsenter", Folder::UsrBin, "run a program in another process' namespaces", namespaces::NSENTER_USAGE, namespaces::nsenter),
+    applet("partprobe", Folder::UsrSbin, "have the kernel read partition tables anew", devices::PARTPROBE_USAGE, devices::partprobe),
     applet("pivot_root", Folder::Sbin, "change the root of the mounts", losetup::PIVOT_USAGE, losetup::pivot_root),
+    applet("raidautorun", Folder::Sbin, "have the kernel look for RAIDs", devices::RAIDAUTORUN_USAGE, devices::raidautorun),
+    applet("rdev", Folder::UsrSbin, "print the device of the root", devices::RDEV_USAGE, devices::rdev),
+    applet("readahead", Folder::UsrSbin, "read files into memory", devices::READAHEAD_USAGE, devices::readahead),
     applet("renice", Folder::UsrBin, "change the niceness of processes", running::RENICE_USAGE, running::renice),
     applet("setsid", Folder::UsrBin, "run a program in a new session", running::SETSID_USAGE, running::setsid),
     applet("swapoff", Folder::Sbin, "end swapping", swap::OFF_USAGE, swap::off),
@@ -38,4 +48,5 @@ pub const APPLETS: &[Applet] = &[
     applet("switch_root", Folder::Sbin, "go from an initramfs to the root", losetup::SWITCH_USAGE, losetup::switch_root),
     applet("umount", Folder::Bin, "unmount file systems", umount::USAGE, umount::main),
     applet("unshare", Folder::UsrBin, "run a program in new namespaces", namespaces::UNSHARE_USAGE, namespaces::unshare),
+    applet("volname", Folder::UsrBin, "print the name of a CD", devices::VOLNAME_USAGE, devices::volname),
 ];
