@@ -21,3 +21,4 @@ pub mod session;
 pub mod signals;
 pub mod syslog;
 pub mod volumes;
+pub mod walk;

@@ -12,9 +12,9 @@ use std::rc::Rc;
 
 use rustix::fs::{FileType, Stat};
 
-use super::walk::{self, Entry, Follow, Next, Visitor};
 use crate::common::glob;
 use crate::common::lines::{Output, complain, say};
+use crate::common::walk::{self, Entry, Follow, Next, Visitor};
 use crate::regex::Regex;
 
 /// Usage.

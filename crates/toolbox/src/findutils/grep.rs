@@ -9,9 +9,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use lexopt::prelude::*;
 
-use super::walk::{self, Entry, Follow, Next, Visitor};
 use crate::common::glob;
 use crate::common::lines::{Lines, Output, complain, open, say};
+use crate::common::walk::{self, Entry, Follow, Next, Visitor};
 use crate::regex::{Regex, Syntax};
 
 /// Usage of the three.

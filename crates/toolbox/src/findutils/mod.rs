@@ -2,7 +2,6 @@
 
 mod find;
 mod grep;
-mod walk;
 mod xargs;
 
 use crate::applet::{Applet, Folder};

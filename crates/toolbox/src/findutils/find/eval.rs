@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use super::{Batch, Exec, Expr, Find, ModeTest, Time, c_string, parse, time_of};
 use crate::common::glob;
 use crate::common::lines::{complain, write_all};
-use crate::findutils::walk::Entry;
+use crate::common::walk::Entry;
 
 /// How many bytes of names go to one command.
 const MAX_BYTES: usize = 96 * 1024;

@@ -10,7 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Stat};
 use super::{Comparison, Exec, Expr, ModeTest, Settings, Time, c_string, time_of};
 use crate::common::glob;
 use crate::common::lines::cause;
-use crate::findutils::walk::Follow;
+use crate::common::walk::Follow;
 use crate::regex::{Regex, Syntax};
 
 /// The deepest nesting of parentheses and `!`.
