@@ -3,11 +3,14 @@
 mod devices;
 mod dmesg;
 mod hwclock;
+mod ipc;
 mod losetup;
 mod mdev;
+mod mkfs_vfat;
 mod mount;
 mod namespaces;
 mod running;
+mod setpriv;
 mod swap;
 mod umount;
 
@@ -27,11 +30,15 @@ pub const APPLETS: &[Applet] = &[
     applet("fstrim", Folder::Sbin, "tell a device what its file system does not use", devices::TRIM_USAGE, devices::trim),
     applet("hwclock", Folder::Sbin, "read and set the hardware clock", hwclock::USAGE, hwclock::main),
     applet("ionice", Folder::Bin, "print and set the priority for input and output", running::IONICE_USAGE, running::ionice),
+    applet("ipcrm", Folder::UsrBin, "remove System V objects", ipc::IPCRM_USAGE, ipc::ipcrm),
+    applet("ipcs", Folder::UsrBin, "list System V objects", ipc::IPCS_USAGE, ipc::ipcs),
     applet("linux32", Folder::Bin, "run a program that takes the machine for a 32-bit one", running::LINUX_USAGE, running::linux),
     applet("linux64", Folder::Bin, "run a program that sees the machine as it is", running::LINUX_USAGE, running::linux),
     applet("losetup", Folder::Sbin, "show files as block devices", losetup::USAGE, losetup::main),
     applet("mdev", Folder::Sbin, "make device nodes", mdev::USAGE, mdev::main),
     applet("mesg", Folder::UsrBin, "let others write to the terminal, or not", running::MESG_USAGE, running::mesg),
+    applet("mkdosfs", Folder::Sbin, "make a FAT file system", mkfs_vfat::USAGE, mkfs_vfat::main),
+    applet("mkfs.vfat", Folder::Sbin, "make a FAT file system", mkfs_vfat::USAGE, mkfs_vfat::main),
     applet("mkswap", Folder::Sbin, "make a swap area", swap::MAKE_USAGE, swap::make),
     applet("mount", Folder::Bin, "mount file systems", mount::USAGE, mount::main),
     applet("mountpoint", Folder::Bin, "tell whether something is mounted at a folder", umount::MOUNTPOINT_USAGE, umount::mountpoint),
@@ -42,6 +49,7 @@ pub const APPLETS: &[Applet] = &[
     applet("rdev", Folder::UsrSbin, "print the device of the root", devices::RDEV_USAGE, devices::rdev),
     applet("readahead", Folder::UsrSbin, "read files into memory", devices::READAHEAD_USAGE, devices::readahead),
     applet("renice", Folder::UsrBin, "change the niceness of processes", running::RENICE_USAGE, running::renice),
+    applet("setpriv", Folder::Bin, "run a program with other privileges", setpriv::USAGE, setpriv::main),
     applet("setsid", Folder::UsrBin, "run a program in a new session", running::SETSID_USAGE, running::setsid),
     applet("swapoff", Folder::Sbin, "end swapping", swap::OFF_USAGE, swap::off),
     applet("swapon", Folder::Sbin, "begin swapping", swap::ON_USAGE, swap::on),
