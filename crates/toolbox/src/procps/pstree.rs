@@ -323,7 +323,10 @@ mod tests {
             "init-+-2*[getty]\n     `-sh-+-a\\\\b\\012\n          `-cat\n"
         );
         assert_eq!(drawn(&ALL[..2], true, 80), "init(1)---sh(2)\n");
-        assert_eq!(drawn(ALL, false, 10), "init-+-2*+\n     `-sh+\n         +\n");
+        assert_eq!(
+            drawn(ALL, false, 10),
+            "init-+-2*+\n     `-sh+\n         +\n"
+        );
     }
 
     #[test]
