@@ -125,6 +125,10 @@ requests! { Flat:
     SIOCBONDCHANGEACTIVE = 0x8995;
     /// Sets a VLAN's properties.
     SIOCSIFVLAN = 0x8983;
+    /// How packets are packed on a serial line.
+    SIOCSIFENCAP = 0x8926;
+    /// The lines of a modem.
+    TIOCMGET = 0x5415;
     /// Renames.
     SIOCSIFNAME = 0x8923;
     /// Makes or opens a tun device.
