@@ -1,6 +1,7 @@
 //! What applets share: arguments and usage, errors, buffered output, copying.
 
 pub mod accounts;
+pub mod arp;
 pub mod calendar;
 pub mod checksum;
 pub mod copying;

@@ -1,7 +1,9 @@
-//! `ip` (ip(8)): links, addresses, routes and neighbours.
+//! `ip` (ip(8)): links, addresses, routes, rules, neighbours and tunnels; `ipaddr` and its like name the object.
 
 mod link;
+mod rule;
 mod show;
+mod tunnel;
 
 use crate::common::lines::{Output, cause, say};
 use crate::common::links::{self, Network};
@@ -10,15 +12,27 @@ use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
 
-pub const USAGE: &str = "[-4|-6] [-o] [-br] OBJECT [COMMAND]
+pub const USAGE: &str = "[-4|-6|-f FAMILY] [-o] [-br] OBJECT [COMMAND]
 
-link     show [DEV] [up] | set DEV [up|down] [mtu N] [name NEW] [address MAC] [master DEV|nomaster]
-         add [link DEV] [name] NAME type dummy|bridge|veth [peer name NAME]|vlan id N|macvlan|wireguard|… | del DEV
-address  show [dev DEV] | add ADDRESS/PREFIX [broadcast B|+] [label L] dev DEV | del … | flush dev DEV
-route    show [table T] | add|replace|append|del PREFIX|default [via ROUTER] [dev DEV] [src A] [metric N] [table T]
-         | get ADDRESS | flush
-neigh    show [dev DEV] | add|replace|del ADDRESS lladdr MAC dev DEV
+link     show [DEV] [up] | set DEV [up|down] [mtu N] [qlen N] [name NEW] [address MAC] [master DEV|nomaster]
+         [arp|multicast|allmulticast|promisc on|off] [netns PID] | del DEV
+         | add [link DEV] [name] NAME [mtu N] [address MAC] type dummy|bridge|veth [peer name NAME]|vrf table T
+         |vlan id N [protocol P] [reorder_hdr|gvrp|mvrp|loose_binding on|off]|macvlan|…
+address  show [dev DEV] [scope S] [to PREFIX] [label L] [up] | flush dev DEV [scope S] [to PREFIX] [label L]
+         | add|replace|del ADDRESS/PREFIX [peer PREFIX] [broadcast B|+] [anycast A] [label L] [scope S]
+         [noprefixroute] dev DEV
+route    show|flush [table T] [dev DEV] [via A] [src A] [proto P] [scope S] [root|match|exact] [PREFIX]
+         | add|replace|append|change|test|del PREFIX|default [via ROUTER] [dev DEV] [src A] [metric N] [table T]
+         [proto P] [scope S] [onlink] [mtu N] [advmss N] | get ADDRESS [from A] [iif DEV] [oif DEV] [tos N]
+rule     show | add|del [from PREFIX] [to PREFIX] [tos N] [fwmark N[/MASK]] [iif DEV] [oif DEV] [pref N]
+         [table T|prohibit|unreachable|blackhole] [realms N[/N]] [suppress_prefixlength N]
+neigh    show|flush [to PREFIX] [dev DEV] [nud STATE] | add|replace|del ADDRESS [lladdr MAC] [nud STATE] dev DEV
+tunnel   show [NAME] | add|change|del NAME [mode ipip|gre|sit] [remote A] [local A] [ttl N] [tos N] [dev DEV]
+         [[i|o]key K] [[i|o]seq] [[i|o]csum] [[no]pmtudisc]
 objects and commands may be cut short";
+pub const OBJECT_USAGE: &str = "[-4|-6|-f FAMILY] [-o] [COMMAND]
+
+as 'ip OBJECT': see 'ip --help'";
 
 /// How to show, and what of it.
 pub(super) struct View {
@@ -47,8 +61,34 @@ pub(super) fn usage<T>(what: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(what.into()))
 }
 
-/// Runs it. Status: 1 for a wrong use, 2 for what the kernel refused.
+/// `ip`. Status: 1 for a wrong use, 2 for what the kernel refused.
 pub fn main(arguments: &[OsString]) -> i32 {
+    run(arguments, None)
+}
+
+/// `ipaddr`, `iplink`, `ipneigh`, `iproute`, `iprule`, `iptunnel`: the object is in the name.
+pub fn named(arguments: &[OsString]) -> i32 {
+    let name = arguments.first().map(|name| name.to_string_lossy());
+    let object = name.as_deref().and_then(|name| name.rsplit('/').next());
+    run(arguments, object.and_then(|name| name.strip_prefix("ip")))
+}
+
+/// What an object's commands are done by.
+type Object = fn(&mut View, &[&str]) -> Result<(), Failure>;
+
+/// The objects, each by its whole name: the first one that a word begins is meant.
+const OBJECTS: &[(&str, Object)] = &[
+    ("address", address),
+    ("route", route),
+    ("rule", rule::rule),
+    ("link", link::link),
+    ("tunnel", tunnel::tunnel),
+    ("tunl", tunnel::tunnel),
+    ("neighbour", neighbour),
+    ("neighbor", neighbour),
+];
+
+fn run(arguments: &[OsString], object: Option<&str>) -> i32 {
     let mut words = Vec::new();
     for argument in arguments.iter().skip(1) {
         match argument.to_str() {
@@ -67,38 +107,61 @@ pub fn main(arguments: &[OsString]) -> i32 {
     };
     let mut rest = words.as_slice();
     while let [option, behind @ ..] = rest {
-        match *option {
-            "-4" => view.family = 2,
-            "-6" => view.family = 10,
-            "-o" | "-oneline" => view.one_line = true,
-            "-br" | "-brief" => view.brief = true,
-            "-s" | "-d" | "-c" | "-color" | "-n" => {}
-            "-f" | "-family" => {}
-            "inet" if view.family == 0 => view.family = 2,
-            "inet6" if view.family == 0 => view.family = 10,
-            option if option.starts_with('-') => {
+        rest = behind;
+        match option
+            .strip_prefix('-')
+            .map(|name| name.strip_prefix('-').unwrap_or(name))
+        {
+            Some("4") => view.family = 2,
+            Some("6") => view.family = 10,
+            Some("0") => view.family = 17,
+            Some("o" | "oneline") => view.one_line = true,
+            Some("br" | "brief") => view.brief = true,
+            Some("f" | "family") => {
+                view.family = match rest.first() {
+                    Some(&"inet") => 2,
+                    Some(&"inet6") => 10,
+                    Some(&"link") => 17,
+                    Some(word) => {
+                        say("ip", format!("'{word}' is no family"));
+                        return 1;
+                    }
+                    None => {
+                        say("ip", "option '-f' needs a value");
+                        return 1;
+                    }
+                };
+                rest = rest.get(1..).unwrap_or_default();
+            }
+            Some(_) => {
                 say("ip", format!("unrecognized option '{option}'"));
                 return 1;
             }
-            _ => break,
+            None => {
+                rest = words
+                    .get(words.len() - rest.len() - 1..)
+                    .unwrap_or_default();
+                break;
+            }
         }
-        rest = behind;
     }
-    let Some((object, rest)) = rest.split_first() else {
-        say("ip", "an object is needed: link, address, route or neigh");
-        return 1;
+    let object = match (object, rest.split_first()) {
+        (Some(object), _) => object,
+        (None, Some((object, behind))) => {
+            rest = behind;
+            object
+        }
+        (None, None) => {
+            say(
+                "ip",
+                "an object is needed: address, route, rule, link, tunnel or neigh",
+            );
+            return 1;
+        }
     };
-    let is = |name: &str| name.starts_with(object);
-    let done = if is("link") {
-        link::link(&mut view, rest)
-    } else if is("address") {
-        address(&mut view, rest)
-    } else if is("route") {
-        route(&mut view, rest)
-    } else if is("neighbour") || is("neighbor") {
-        neighbour(&mut view, rest)
-    } else {
-        usage(format!("object '{object}' is unknown"))
+    let done = match OBJECTS.iter().find(|(name, _)| name.starts_with(object)) {
+        Some((_, run)) => run(&mut view, rest),
+        None => usage(format!("object '{object}' is unknown")),
     };
     let status = match done {
         Ok(()) => 0,
@@ -259,17 +322,51 @@ fn address(view: &mut View, words: &[&str]) -> Result<(), Failure> {
     }
 }
 
+/// The names of routing tables that need no file.
+const TABLES: &[(u32, &str)] = &[(255, "local"), (254, "main"), (253, "default"), (0, "all")];
+
+/// Those that the administrator has given: a number and a name a line.
+fn own_tables() -> Vec<(u32, String)> {
+    let text = std::fs::read_to_string("/etc/iproute2/rt_tables").unwrap_or_default();
+    let read = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+    };
+    text.lines().filter_map(read).collect()
+}
+
 /// A routing table's number.
-fn table(text: &str) -> Result<u32, Failure> {
-    match text {
-        "main" => Ok(254),
-        "local" => Ok(255),
-        "default" => Ok(253),
-        "all" => Ok(0),
-        text => match text.parse() {
-            Ok(number) => Ok(number),
-            Err(_) => usage(format!("'{text}' is no routing table")),
-        },
+pub(super) fn table(text: &str) -> Result<u32, Failure> {
+    if let Some((number, _)) = TABLES.iter().find(|(_, name)| *name == text) {
+        return Ok(*number);
+    }
+    if let Some(number) = unsigned(text) {
+        return Ok(number);
+    }
+    match own_tables().into_iter().find(|(_, name)| name == text) {
+        Some((number, _)) => Ok(number),
+        None => usage(format!("'{text}' is no routing table")),
+    }
+}
+
+/// A routing table's name, or its number where it has none.
+pub(super) fn table_name(number: u32) -> String {
+    if let Some((_, name)) = TABLES
+        .iter()
+        .find(|(known, _)| *known == number && number != 0)
+    {
+        return (*name).to_owned();
+    }
+    let own = own_tables().into_iter().find(|(known, _)| *known == number);
+    own.map_or_else(|| number.to_string(), |(_, name)| name)
+}
+
+/// A number, decimal, octal behind 0 or hexadecimal behind 0x.
+pub(super) fn unsigned(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None if text.len() > 1 && text.starts_with('0') => u32::from_str_radix(text, 8).ok(),
+        None => text.parse().ok(),
     }
 }
 

@@ -214,7 +214,7 @@ impl Layout {
             return Layout::fit(bits, total, sector, cluster, wish);
         }
         // 32: as Microsoft's table has it; else the smallest cluster that does.
-        let megabytes = u64::from(total) * u64::from(sector) >> 20;
+        let megabytes = (u64::from(total) * u64::from(sector)) >> 20;
         let first = match (bits, megabytes) {
             (32, 0..=260) => 1,
             (32, 261..=8192) => 4096 / sector,
