@@ -184,6 +184,49 @@ fn the_disk_boots_by_itself_through_uefi() {
 }
 
 #[test]
+fn the_disk_boots_by_itself_through_bios() {
+    let mut guest = Guest::boot(&[
+        "--temporary",
+        "--bios",
+        "--ssh-port",
+        &free_port().to_string(),
+    ]);
+    guest.log_in();
+    assert!(guest.run("cat /proc/cmdline").contains("BOOT_IMAGE="));
+    guest.run("test ! -e /sys/firmware/efi");
+    guest.send("poweroff");
+    guest.ends();
+}
+
+#[test]
+fn the_root_grows_with_its_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.qcow2");
+    let port = free_port().to_string();
+    let arguments = ["--disk", disk.to_str().unwrap(), "--ssh-port", &port];
+    let mut guest = Guest::boot(&arguments);
+    guest.log_in();
+    let kib = "df -k / | awk 'END { print $2 }'";
+    let before: u64 = guest.run(kib).trim().parse().unwrap();
+    assert!(before < 512 << 10, "{before}");
+    guest.send("poweroff");
+    guest.ends();
+    let resized = Command::new("qemu-img")
+        .args(["resize", "-q", disk.to_str().unwrap(), "1G"])
+        .status()
+        .unwrap();
+    assert!(resized.success());
+    let mut guest = Guest::boot(&arguments);
+    guest.log_in();
+    let after: u64 = guest.run(kib).trim().parse().unwrap();
+    assert!(after > 850 << 10, "{before} {after}");
+    assert_eq!(guest.run("growroot 2>&1").trim(), "");
+    guest.send("poweroff");
+    guest.ends();
+    assert_clean(&disk, folder.path());
+}
+
+#[test]
 fn a_service_that_dies_comes_back() {
     let mut guest = Guest::boot(&["--temporary", "--ssh-port", &free_port().to_string()]);
     guest.log_in();

@@ -40,7 +40,7 @@ fn every_applet_is_there_and_explains_itself() {
     let text = good(&in_root(
         "toolbox --list-full | while read -r path; do
             test -x /$path || echo \"missing: $path\"
-            toolbox ${path##*/} --help | grep -q usage: || echo \"no help: $path\"
+            toolbox --help ${path##*/} | grep -q usage: || echo \"no help: $path\"
         done; toolbox --list | wc -l",
     ));
     let mut lines: Vec<&str> = text.lines().collect();

@@ -57,7 +57,7 @@ pub(crate) fn place(config: &Config, crates: &[String], target: &Path) -> Result
     fs::write(&lock, pruned_lock(config, crates)?).map_err(Error::io(&lock))
 }
 
-/// Downloads what the placed crates, and the standard library built with them, need. Gives the folder for /cargo.
+/// Downloads what the placed crates need. Gives the folder for /cargo.
 pub(crate) fn fetch(config: &Config, placed: &Path) -> Result<PathBuf> {
     let home = config.cached("cargo");
     fs::create_dir_all(&home).map_err(Error::io(&home))?;
@@ -76,14 +76,8 @@ fn cargo_fetch(config: &Config, placed: &Path, home: &Path, offline: bool) -> Re
     };
     let mut command = Command::new("/usr/bin/cargo");
     command
-        .args([
-            "fetch",
-            "--quiet",
-            "-Zbuild-std=std,panic_abort",
-            "--target",
-        ])
+        .args(["fetch", "--quiet", "--target"])
         .arg(format!("{}-unknown-linux-musl", config.arch))
-        .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", "/usr/bin/rustc")
         .env("CARGO_HOME", home)
         .env_remove("RUSTFLAGS")

@@ -4,7 +4,7 @@ use crate::dependency::Dependency;
 use crate::encoding;
 use crate::package::{Identity, Script};
 use crate::record::Record;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Read};
@@ -202,6 +202,17 @@ impl Database {
         self.packages
             .iter()
             .find(|package| package.record.name == name)
+    }
+
+    /// How many folders and files the packages have together.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let folders = || self.packages.iter().flat_map(|package| &package.folders);
+        let different: HashSet<&[u8]> = folders().map(|folder| folder.path.as_slice()).collect();
+        (
+            different.len(),
+            folders().map(|folder| folder.files.len()).sum(),
+        )
     }
 
     /// Which package owns each file.

@@ -184,12 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn dependencies_that_are_none_make_a_package_uninstallable() {
+        for text in ["P:a\nD:b =\n", "P:a\nD:b@edge\n"] {
+            assert_eq!(parse(text).unwrap()[0].unknown_field, Some('D'), "{text}");
+        }
+        assert_eq!(parse("P:a\ni:b =\n").unwrap()[0].install_if, []);
+    }
+
+    #[test]
     fn impossible_lines_are_named() {
         for (text, line) in [
             ("P:a\nnonsense\n", 2),
             ("C:Q1zz\n", 1),
             ("P:a\nV:1\nS:many\n", 3),
-            ("P:a\nD:=\n", 2),
         ] {
             match parse(text) {
                 Err(IndexError::Line(number, _)) => assert_eq!(number, line, "{text}"),

@@ -5,6 +5,7 @@ pub mod commit;
 pub mod database;
 pub mod dependency;
 pub mod encoding;
+pub mod explain;
 pub mod history;
 pub mod index;
 pub mod journal;

@@ -47,8 +47,22 @@ pub struct Record {
     pub replaces: Vec<Dependency>,
     /// `q:`, in the installed database only.
     pub replaces_priority: Option<u32>,
-    /// An upper-case field that is not known: the package may need what this program does not have.
+    /// An upper-case field that is not known, or dependencies that are none: the package may need what this program does
+    /// not have, and is not installed.
     pub unknown_field: Option<char>,
+}
+
+/// The dependencies of a line that are some, and whether all are. Tags are for the world only.
+fn read_list(text: &str) -> (Vec<Dependency>, bool) {
+    let mut whole = true;
+    let mut list = Vec::new();
+    for word in text.split_whitespace() {
+        match Dependency::parse(word) {
+            Ok(one) if one.tag.is_none() => list.push(one),
+            _ => whole = false,
+        }
+    }
+    (list, whole)
 }
 
 impl Record {
@@ -101,7 +115,6 @@ impl Record {
                 .parse::<u64>()
                 .map_err(|_| format!("'{value}' is no number"))
         };
-        let list = || Dependency::parse_list(value).map_err(|error| error.to_string());
         match field {
             'C' => {
                 self.identity =
@@ -120,10 +133,23 @@ impl Record {
             't' => self.build_time = Some(number()?),
             'c' => self.commit = Some(value.to_owned()),
             'k' => self.provider_priority = u32::try_from(number()?).ok(),
-            'D' => self.depends = list()?,
-            'p' => self.provides = list()?,
-            'i' => self.install_if = list()?,
-            'r' => self.replaces = list()?,
+            'D' => {
+                let (list, whole) = read_list(value);
+                self.depends.extend(list);
+                if !whole {
+                    self.unknown_field = Some('D');
+                }
+            }
+            'p' => self.provides.extend(read_list(value).0),
+            'i' => {
+                // A condition of which a part is missing would hold too often.
+                let (list, whole) = read_list(value);
+                self.install_if.extend(list);
+                if !whole {
+                    self.install_if.clear();
+                }
+            }
+            'r' => self.replaces.extend(read_list(value).0),
             'q' => self.replaces_priority = u32::try_from(number()?).ok(),
             _ => return Ok(false),
         }

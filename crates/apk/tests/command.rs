@@ -170,13 +170,17 @@ fn what_is_not_there_is_named() {
         &world.apk(&["frobnicate"]),
         &["'frobnicate' is not an apk command"],
     );
-    bad(&world.apk(&["add", "--frob"]), &["--frob"]);
+    bad(&world.apk(&["add", "--frob"]), &["'frob'"]);
     bad(
         &world.apk(&["--root", "/no/such/root", "info"]),
         &["/no/such/root"],
     );
     bad(&world.with_repo(&["add", "a=<"]), &["'a=<'"]);
-    fs::write(world.root().join("etc/apk/repositories"), "ok\nndx x\n").unwrap();
+    fs::write(
+        world.root().join("etc/apk/repositories"),
+        "ok\nndx x main\n",
+    )
+    .unwrap();
     bad(&world.apk(&["update"]), &["etc/apk/repositories:2"]);
 }
 

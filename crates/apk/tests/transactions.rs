@@ -356,6 +356,13 @@ fn large() -> World {
 fn a_signal_before_the_end_changes_nothing() {
     let world = large();
     let before = tree(&world.root());
+    // The package comes through a pipe, so that it cannot be whole before the signal.
+    let package = world.repo().join("x86_64/large-1-r0.apk");
+    let content = fs::read(&package).unwrap();
+    let (start, rest) = content.split_at(content.len() / 2);
+    fs::remove_file(&package).unwrap();
+    let made = Command::new("mkfifo").arg(&package).status().unwrap();
+    assert!(made.success());
     for (signal, status) in [(2, 130), (15, 143), (1, 129)] {
         let child = world
             .command()
@@ -366,12 +373,14 @@ fn a_signal_before_the_end_changes_nothing() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Not before it is at work: the mark of that is its first file.
-        let mark = world.root().join("lib/apk/db/journal.staging");
-        while !mark.exists() {
-            std::thread::yield_now();
-        }
+        let mut pipe = fs::OpenOptions::new().write(true).open(&package).unwrap();
+        // Written before it is read, but for what a pipe holds.
+        pipe.write_all(start).unwrap();
+        assert!(world.root().join("lib/apk/db/journal.staging").exists());
         sys::process::kill(i32::try_from(child.id()).unwrap(), signal).unwrap();
+        // Whether anyone still listens does not matter.
+        let _ = pipe.write_all(rest);
+        drop(pipe);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{}", text(&output));
         assert!(

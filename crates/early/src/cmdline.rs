@@ -22,6 +22,36 @@ pub struct CommandLine {
     pub quiet: bool,
     /// What the kernel did not know and hands to init as arguments (`single`, a runlevel).
     pub init_args: Vec<String>,
+    /// What a system that runs from memory is made of.
+    pub diskless: Diskless,
+}
+
+/// The options of a system that runs from memory, by Alpine's names (mkinitfs-bootparam(7)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diskless {
+    /// `alpine_dev=`: the medium's device, with `:TYPE` where its kind is to be given.
+    pub medium: Option<String>,
+    /// `alpine_repo=`: repositories to install from, addresses or paths; none: those on the medium.
+    pub repositories: Vec<String>,
+    /// `apkovl=`: the overlay: an address, `DEVICE:PATH`, `DEVICE:TYPE:PATH`, a path on the medium, or `none` for the
+    /// image's own.
+    pub overlay: Option<String>,
+    /// `ovl_dev=`: the device that the overlay is looked for on.
+    pub overlay_device: Option<String>,
+    /// `modloop=`: the modules' image: an address, a path on the medium, or `none`.
+    pub modloop: Option<String>,
+    /// `modloop_ram=yes|no`: whether it is copied into memory; nothing: where there is plenty.
+    pub modloop_in_memory: Option<bool>,
+    /// `pkgs=`: packages to install beside the world.
+    pub packages: Vec<String>,
+    /// `ip=`: the network.
+    pub network: Option<String>,
+    /// `root_size=`: how large the root may grow, as tmpfs takes it.
+    pub root_size: Option<String>,
+    /// `usbdelay=`: how many seconds to let devices appear when the medium is there already.
+    pub settle: u64,
+    /// `keep_apk_new`: what packages bring beside the overlay's files stays as `.apk-new`.
+    pub keep_new: bool,
 }
 
 impl Default for CommandLine {
@@ -36,6 +66,7 @@ impl Default for CommandLine {
             root_timeout: 10,
             quiet: false,
             init_args: Vec::new(),
+            diskless: Diskless::default(),
         }
     }
 }
@@ -70,10 +101,33 @@ impl CommandLine {
                 ("rootwait", None) => line.root_timeout = 86_400,
                 ("quiet", None) => line.quiet = true,
                 ("single" | "s" | "S" | "1", None) => line.init_args.push("single".to_owned()),
-                _ => {}
+                _ => line.diskless.option(key, value),
             }
         }
         line
+    }
+}
+
+impl Diskless {
+    fn option(&mut self, key: &str, value: Option<&str>) {
+        // An empty value takes back what stood before.
+        let given = value.filter(|v| !v.is_empty()).map(str::to_owned);
+        match (key, value) {
+            ("alpine_dev", Some(_)) => self.medium = given,
+            ("alpine_repo", Some("auto")) => self.repositories = Vec::new(),
+            ("alpine_repo", Some(v)) => self.repositories = list(v),
+            ("apkovl", Some(_)) => self.overlay = given,
+            ("ovl_dev", Some(_)) => self.overlay_device = given,
+            ("modloop", Some(_)) => self.modloop = given,
+            ("nomodloop", None) => self.modloop = Some("none".to_owned()),
+            ("modloop_ram", Some(v)) => self.modloop_in_memory = Some(v != "no"),
+            ("pkgs", Some(v)) => self.packages.extend(list(v)),
+            ("ip", Some(_)) => self.network = given,
+            ("root_size", Some(_)) => self.root_size = given,
+            ("usbdelay", Some(v)) => self.settle = v.parse().unwrap_or(0),
+            ("keep_apk_new", _) => self.keep_new = value != Some("no"),
+            _ => {}
+        }
     }
 }
 
@@ -141,6 +195,37 @@ mod tests {
         assert_eq!(line.root.as_deref(), Some("/dev/b"));
         assert!(!line.writable);
         assert_eq!(line.root_timeout, 10);
+    }
+
+    #[test]
+    fn alpines_options_of_a_system_in_memory() {
+        let line = CommandLine::parse(
+            "modules=loop,squashfs alpine_repo=http://a/x,/media/b modloop=/boot/modloop-virt ip=dhcp \
+             apkovl=sda1:vfat:/h.apkovl.tar.gz ovl_dev=sda1 pkgs=curl,vim usbdelay=3 root_size=50% quiet",
+        );
+        let options = line.diskless;
+        assert_eq!(options.repositories, ["http://a/x", "/media/b"]);
+        assert_eq!(options.modloop.as_deref(), Some("/boot/modloop-virt"));
+        assert_eq!(options.network.as_deref(), Some("dhcp"));
+        assert_eq!(
+            options.overlay.as_deref(),
+            Some("sda1:vfat:/h.apkovl.tar.gz")
+        );
+        assert_eq!(options.overlay_device.as_deref(), Some("sda1"));
+        assert_eq!(options.packages, ["curl", "vim"]);
+        assert_eq!(
+            (options.settle, options.root_size.as_deref()),
+            (3, Some("50%"))
+        );
+        assert_eq!(line.root, None);
+    }
+
+    #[test]
+    fn what_is_typed_later_takes_back() {
+        let options =
+            CommandLine::parse("apkovl=http://a/b apkovl= alpine_repo=/a alpine_repo=auto")
+                .diskless;
+        assert_eq!(options, Diskless::default());
     }
 
     #[test]

@@ -47,6 +47,18 @@ fn read(head: &[u8], sector: usize) -> Option<Vec<Partition>> {
     Some(found)
 }
 
+/// The checksum of the table's header and entries (CRC-32 of ISO 3309).
+pub fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = u32::MAX;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+        }
+    }
+    !sum
+}
+
 /// A GUID's first three fields are little-endian.
 fn guid(bytes: &[u8]) -> String {
     const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -103,6 +115,11 @@ mod tests {
             name: "root".to_owned(),
         };
         assert_eq!(partitions(&disk(), 512), [want]);
+    }
+
+    #[test]
+    fn the_checksum_is_the_usual_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 
     #[test]

@@ -7,13 +7,29 @@
 //! device        ──[switch]───▶ mounted, the kernel's file systems moved in, the initramfs emptied, init started
 //! ```
 //!
-//! What fails is told with its cause, and [`rescue`] asks on the console how to go on: there is no shell here.
+//! Without a `root=`, an initramfs that holds the package manager makes the root in memory ([`diskless`]):
 //!
-//! *Invariant:* nothing in here writes to a disk.
+//! ```text
+//! devices ──[medium]──▶ repositories, overlays          ip= ──[network]──▶ repositories and files over HTTP
+//! overlay ──[overlay]──▶ unpacked into the tmpfs ──▶ apk installs its world ──[modloop]──▶ modules mounted
+//! ```
+//!
+//! What fails is told with its cause, and [`rescue`] opens a shell where the initramfs has one, and asks on the console
+//! how to go on.
+//!
+//! *Invariant:* nothing in here writes to a disk, but [`grow`], which runs as a program of the finished system.
 
 pub mod cmdline;
+pub mod diskless;
+pub mod fetch;
 pub mod gpt;
+pub mod grow;
+pub mod medium;
+pub mod modloop;
 pub mod modules;
+pub mod network;
+pub mod overlay;
+pub mod programs;
 pub mod rescue;
 pub mod root;
 pub mod switch;
@@ -52,6 +68,103 @@ pub enum Error {
     /// The root has no program to hand over to.
     #[error("{0}: not on the root file system")]
     NoInit(String),
+    /// A program that is needed is not in the initramfs.
+    #[error("{0}: not in this initramfs")]
+    NoProgram(String),
+    /// A program failed.
+    #[error("{name}: {said}")]
+    Program {
+        /// Its name.
+        name: String,
+        /// What it said last.
+        said: String,
+    },
+    /// No device holds packages.
+    #[error(
+        "no medium with packages after {seconds} seconds (a folder that holds .boot_repository); looked at: {looked_at}"
+    )]
+    NoMedium {
+        /// How long it was looked for.
+        seconds: u64,
+        /// The devices.
+        looked_at: String,
+    },
+    /// The overlay that was asked for is not there.
+    #[error("the overlay {value} is not there; looked at: {media}")]
+    NoOverlay {
+        /// What the command line says.
+        value: String,
+        /// Where it was looked for.
+        media: String,
+    },
+    /// More than one overlay, and no word on which.
+    #[error("more than one overlay: {0}; apkovl=DEVICE:PATH says which, apkovl=none that none is")]
+    ManyOverlays(String),
+    /// The overlay is encrypted.
+    #[error("the overlay {0} is encrypted, which is not supported; apkovl=none starts without it")]
+    Encrypted(String),
+    /// The overlay cannot be unpacked.
+    #[error("the overlay {path}: {why}; apkovl=none starts without it")]
+    BadOverlay {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Something did not come over the network.
+    #[error("{address}: {why}")]
+    Fetch {
+        /// Its address.
+        address: String,
+        /// What failed.
+        why: String,
+    },
+    /// The packages were not installed.
+    #[error("the packages from {from} are not installed: {why}")]
+    Packages {
+        /// The repositories.
+        from: String,
+        /// What apk says.
+        why: String,
+    },
+    /// The modules' image that was asked for is not there.
+    #[error("modloop={0}: not on the medium; modloop=none starts without it")]
+    NoModloop(String),
+    /// The modules' image is none.
+    #[error("{0}: neither squashfs nor erofs; modloop=none starts without it")]
+    BadModloop(String),
+    /// The modules' image is another kernel's.
+    #[error("{path}: has no modules for {release}, the kernel that runs")]
+    OtherKernel {
+        /// The image.
+        path: String,
+        /// The running kernel's release.
+        release: String,
+    },
+    /// The modules' image is not what the initramfs was made with.
+    #[error("modloop={0}: not the one that belongs to this initramfs (its SHA-256 differs)")]
+    WrongModloop(String),
+    /// Nothing says what the modules' image should be.
+    #[error(
+        "modloop={0}: this initramfs has no checksum for it, and what comes over the network is not trusted without"
+    )]
+    Unproven(String),
+    /// The value of `ip=` is of no form that is known.
+    #[error("ip={0}: neither dhcp nor CLIENT:SERVER:GATEWAY:MASK:HOST:INTERFACE:HOW:DNS:DNS")]
+    BadNetwork(String),
+    /// The root cannot grow.
+    #[error("{0}")]
+    NotGrown(String),
+    /// There is no network interface.
+    #[error("no network interface: is its driver in the initramfs?")]
+    NoInterface,
+}
+
+/// A line of progress, unless the command line wants quiet.
+pub(crate) fn say(line: &CommandLine, what: &str) {
+    if !line.quiet {
+        eprintln!("early: {what}");
+    }
 }
 
 impl Error {
@@ -94,8 +207,11 @@ pub fn mount_kernel_file_systems() -> Result<(), Error> {
     Ok(())
 }
 
-/// Everything up to the mounted root: modules, the device, the mount on `target`.
+/// Everything up to the mounted root on `target`: that of a device, or one made in memory.
 pub fn prepare_root(line: &CommandLine, target: &Path) -> Result<(), Error> {
+    if line.root.is_none() && diskless::is_possible() {
+        return diskless::prepare_root(line, target);
+    }
     let tree = modules::Tree::of_running_kernel()?;
     for name in &line.modules {
         tree.load(name)?;

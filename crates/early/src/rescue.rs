@@ -1,6 +1,6 @@
 //! What to do when the root cannot be reached: tell why and what is there, and ask.
 
-use crate::{Error, root};
+use crate::{Error, programs, root};
 use rustix::system::{RebootCommand, reboot};
 use std::io::{BufRead, Write};
 
@@ -29,14 +29,35 @@ impl Answer {
     }
 }
 
-/// Tells of the error and asks how to go on. `None`: nobody is there to answer (the console is closed).
-pub fn ask(error: &Error) -> Option<Answer> {
+/// Tells of the error, and what devices there are.
+pub fn tell(error: &Error) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "\nearly: ERROR: cannot start the system: {error}");
     let _ = writeln!(out, "early: block devices: {}", devices());
+}
+
+/// Opens a shell where this initramfs has one, and waits for its end.
+pub fn shell() {
+    let Some(program) = programs::find("sh") else {
+        return;
+    };
+    eprintln!("early: this is an emergency shell; `exit` ends it and asks how to go on");
+    let ended = std::process::Command::new(program)
+        .env("PATH", "/sbin:/bin:/usr/sbin:/usr/bin")
+        .env("HOME", "/")
+        .env("PS1", "(early) # ")
+        .status();
+    if let Err(error) = ended {
+        eprintln!("early: the shell: {error}");
+    }
+}
+
+/// Asks how to go on. `None`: nobody is there to answer (the console is closed).
+pub fn ask() -> Option<Answer> {
+    let mut out = std::io::stderr().lock();
     let _ = writeln!(
         out,
-        "early: type root=DEVICE (or other boot options) to try with, Enter to try again, \"reboot\" or \"poweroff\"."
+        "early: type boot options to try with (root=DEVICE, apkovl=none), Enter to try again, \"reboot\" or \"poweroff\"."
     );
     let _ = write!(out, "early> ");
     let _ = out.flush();

@@ -39,7 +39,12 @@ impl Spec {
     }
 
     /// Whether a block device with that file system and that GPT entry is the one.
-    fn matches(&self, path: &Path, fs: Option<&FileSystem>, part: Option<&gpt::Partition>) -> bool {
+    pub(crate) fn matches(
+        &self,
+        path: &Path,
+        fs: Option<&FileSystem>,
+        part: Option<&gpt::Partition>,
+    ) -> bool {
         match self {
             Spec::Device(wanted) => wanted == path,
             Spec::Uuid(v) => fs
@@ -118,7 +123,8 @@ fn find(spec: &Spec) -> Option<Device> {
 pub struct Block {
     /// The kernel's name: `vda2`.
     pub name: String,
-    entry: Option<gpt::Partition>,
+    /// Its entry in the partition table.
+    pub entry: Option<gpt::Partition>,
 }
 
 /// All disks and partitions that sysfs lists, but the empty ones (loop devices with no file).
@@ -174,7 +180,8 @@ fn number(path: &Path) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn read_head(path: &Path) -> Option<Vec<u8>> {
+/// A device's first bytes, as many as recognising it takes.
+pub fn read_head(path: &Path) -> Option<Vec<u8>> {
     read_bytes(path, superblock::HEAD)
 }
 

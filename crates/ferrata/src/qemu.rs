@@ -16,6 +16,21 @@ pub enum Firmware {
     Direct(PathBuf, PathBuf, String),
     /// OVMF finds the boot program on the disk. The file is OVMF's code.
     Uefi(PathBuf),
+    /// QEMU's own BIOS starts the first drive.
+    Bios,
+    /// The network card's firmware fetches a script from this address and runs it.
+    Network(String),
+}
+
+/// A drive.
+#[derive(Clone, Debug)]
+pub struct Drive {
+    /// Its file.
+    pub file: PathBuf,
+    /// `raw` or `qcow2`.
+    pub format: &'static str,
+    /// A disc in a SATA drive, instead of a disk.
+    pub disc: bool,
 }
 
 /// A machine to run.
@@ -23,10 +38,8 @@ pub enum Firmware {
 pub struct Machine {
     /// How it starts.
     pub firmware: Firmware,
-    /// Its disk and the disk's format.
-    pub disk: PathBuf,
-    /// `raw` or `qcow2`.
-    pub format: &'static str,
+    /// Its drives; the first is the one to boot from.
+    pub drives: Vec<Drive>,
     /// In MiB.
     pub memory: u32,
     /// `tcg` or `kvm`.
@@ -76,15 +89,23 @@ impl Machine {
             ]);
         }
         add(&["-serial", "mon:stdio", "-device", "virtio-rng-pci"]);
-        add(&[
-            "-drive",
-            &format!(
-                "if=none,id=disk,format={},file={}",
-                self.format,
-                comma(&self.disk)?
-            ),
-        ]);
-        add(&["-device", "virtio-blk-pci,drive=disk"]);
+        for (number, drive) in self.drives.iter().enumerate() {
+            let (access, device) = if drive.disc {
+                (",media=cdrom,readonly=on", "ide-cd,bus=ide.0")
+            } else {
+                ("", "virtio-blk-pci")
+            };
+            let file = comma(&drive.file)?;
+            add(&[
+                "-drive",
+                &format!(
+                    "if=none,id=drive{number},format={}{access},file={file}",
+                    drive.format
+                ),
+                "-device",
+                &format!("{device},drive=drive{number},bootindex={}", number + 1),
+            ]);
+        }
         let mut net = "user,id=net".to_owned();
         if let Some(port) = self.ssh_port {
             net.push_str(&format!(",hostfwd=tcp:127.0.0.1:{port}-:22"));
@@ -96,8 +117,14 @@ impl Machine {
                 words?.join(" ").replace(',', ",,")
             ));
         }
-        add(&["-netdev", &net, "-device", "virtio-net-pci,netdev=net"]);
+        let mut card = "virtio-net-pci,netdev=net".to_owned();
+        if let Firmware::Network(script) = &self.firmware {
+            net.push_str(&format!(",bootfile={script}"));
+            card.push_str(",bootindex=0");
+        }
+        add(&["-netdev", &net, "-device", &card]);
         match &self.firmware {
+            Firmware::Bios | Firmware::Network(_) => {}
             Firmware::Uefi(code) => {
                 add(&[
                     "-drive",
@@ -237,8 +264,11 @@ mod tests {
     fn odd_names_survive_qemus_quoting() {
         let machine = Machine {
             firmware: Firmware::Direct("/k".into(), "/i".into(), "quiet".into()),
-            disk: "/a,b c/disk".into(),
-            format: "raw",
+            drives: vec![Drive {
+                file: "/a,b c/disk".into(),
+                format: "raw",
+                disc: false,
+            }],
             memory: 256,
             accelerator: "tcg",
             ssh_port: Some(2222),
@@ -251,7 +281,7 @@ mod tests {
             .into_iter()
             .map(|a| a.into_string().unwrap())
             .collect();
-        assert!(all.contains(&"if=none,id=disk,format=raw,file=/a,,b c/disk".to_owned()));
+        assert!(all.contains(&"if=none,id=drive0,format=raw,file=/a,,b c/disk".to_owned()));
         let net = all.iter().find(|word| word.starts_with("user,")).unwrap();
         assert!(net.ends_with(r"-cmd:'/x y/fer'\''rata' 'a,,b'"), "{net}");
     }

@@ -83,7 +83,11 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
     .chain(["-Zunstable-options"])
     .chain(on().flat_map(|flag| flag.rust.iter().copied()))
     .map(str::to_owned)
-    .chain([format!("-Clink-arg=-L{}/lib", folder.display())])
+    .chain([
+        format!("-Clink-arg=-L{}/lib", folder.display()),
+        // The standard library of a package, rust-std, where the recipe does not build its own.
+        format!("--sysroot={}/usr", sysroot.display()),
+    ])
     .collect();
     let mut environment = vec![
         ("CC".to_owned(), bin("cc")),

@@ -1,7 +1,7 @@
-//! The initramfs: `early` as `/init`, and the modules that it may need, as a zstd-compressed cpio archive
-//! (the kernel's `Documentation/driver-api/early-userspace/buffer-format`).
+//! The initramfs: `early` as `/init`, the modules that the image asks for, and for systems in memory what makes them,
+//! as a zstd-compressed cpio archive (the kernel's `Documentation/driver-api/early-userspace/buffer-format`).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,25 +29,87 @@ pub enum InitramfsError {
     Compress(io::Error),
 }
 
+/// What an initramfs holds beside the program and the modules.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    nodes: BTreeMap<String, Node>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    mode: u32,
+    device: (u32, u32),
+    data: Vec<u8>,
+}
+
+impl Contents {
+    /// A folder, and those above it.
+    pub fn folder(&mut self, path: &str) {
+        for (at, _) in path.match_indices('/').chain([(path.len(), "")]) {
+            let above = path.get(..at).unwrap_or(path);
+            self.nodes.entry(above.to_owned()).or_insert(Node {
+                mode: 0o040_755,
+                device: (0, 0),
+                data: Vec::new(),
+            });
+        }
+    }
+
+    /// A file.
+    pub fn file(&mut self, path: &str, mode: u32, data: Vec<u8>) {
+        self.put(path, 0o100_000 | mode, (0, 0), data);
+    }
+
+    /// A symbolic link.
+    pub fn link(&mut self, path: &str, target: &str) {
+        self.put(path, 0o120_777, (0, 0), target.as_bytes().to_vec());
+    }
+
+    fn put(&mut self, path: &str, mode: u32, device: (u32, u32), data: Vec<u8>) {
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            self.folder(folder);
+        }
+        let node = Node { mode, device, data };
+        self.nodes.insert(path.to_owned(), node);
+    }
+
+    /// The archive: every folder before what is in it.
+    fn archive(&self, epoch: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut inode = 0;
+        for (path, node) in &self.nodes {
+            inode += 1;
+            entry(&mut bytes, (inode, epoch), path, node);
+        }
+        let end = Node {
+            mode: 0,
+            device: (0, 0),
+            data: Vec::new(),
+        };
+        entry(&mut bytes, (0, 0), "TRAILER!!!", &end);
+        bytes
+    }
+}
+
 /// Builds the initramfs from an installed root: `init` is the path of `early` in it, `modules` are names,
-/// `modules_folder` is `lib/modules/RELEASE` below the root.
+/// `modules_folder` is `lib/modules/RELEASE` below the root; `contents` are added to.
 pub fn build(
     root: &Path,
     init: &Path,
     modules_folder: &Path,
     modules: &[String],
+    mut contents: Contents,
     epoch: u64,
 ) -> Result<Vec<u8>, InitramfsError> {
     let read = |path: PathBuf| {
         std::fs::read(&path).map_err(|source| InitramfsError::Read { path, source })
     };
-    let mut archive = Cpio::new(epoch);
     for folder in ["dev", "lib", "lib/modules", "proc", "run", "sys", "sysroot"] {
-        archive.folder(folder);
+        contents.folder(folder);
     }
     // The kernel opens it for init before any file system is mounted.
-    archive.console();
-    archive.file("init", 0o755, &read(root.join(init))?);
+    contents.put("dev/console", 0o020_600, (5, 1), Vec::new());
+    contents.file("init", 0o755, read(root.join(init))?);
     let release = format!(
         "lib/modules/{}",
         modules_folder
@@ -55,49 +117,44 @@ pub fn build(
             .unwrap_or_default()
             .to_string_lossy()
     );
-    archive.folder(&release);
+    contents.folder(&release);
     let folder = root.join(modules_folder);
     let dep = read(folder.join("modules.dep"))?;
     let builtin = read(folder.join("modules.builtin"))?;
-    let (dep, builtin) = (
+    let (dep, names) = (
         String::from_utf8_lossy(&dep),
         String::from_utf8_lossy(&builtin),
     );
-    let chosen = closure(&dep, &builtin, modules).map_err(|name| InitramfsError::NoModule {
+    let chosen = closure(&dep, &names, modules).map_err(|name| InitramfsError::NoModule {
         name,
         folder: folder.clone(),
     })?;
     let mut lines = String::new();
-    let mut folders = BTreeSet::new();
     for (path, line) in chosen {
         lines.push_str(line);
         lines.push('\n');
-        for above in Path::new(path)
-            .ancestors()
-            .skip(1)
-            .filter(|above| !above.as_os_str().is_empty())
-        {
-            folders.insert(above.to_string_lossy().into_owned());
-        }
-    }
-    for below in &folders {
-        archive.folder(&format!("{release}/{below}"));
-    }
-    for line in lines.lines() {
-        let path = line.split(':').next().unwrap_or(line);
-        archive.file(
+        contents.file(
             &format!("{release}/{path}"),
             0o644,
-            &read(folder.join(path))?,
+            read(folder.join(path))?,
         );
     }
-    archive.file(&format!("{release}/modules.dep"), 0o644, lines.as_bytes());
-    archive.file(
+    contents.file(&format!("{release}/modules.dep"), 0o644, lines.into_bytes());
+    contents.file(
         &format!("{release}/modules.builtin"),
         0o644,
-        builtin.as_bytes(),
+        builtin.clone(),
     );
-    zstd::encode_all(archive.finish().as_slice(), 19).map_err(InitramfsError::Compress)
+    compress(&contents.archive(epoch)).map_err(InitramfsError::Compress)
+}
+
+/// The kernel that unpacks it holds a window in memory, which may be all the difference on a small machine: a MiB
+/// instead of the eight of this level costs next to nothing.
+fn compress(archive: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 19)?;
+    encoder.window_log(20)?;
+    io::Write::write_all(&mut encoder, archive)?;
+    encoder.finish()
 }
 
 /// The lines of `modules.dep` for these modules and all that they depend on, sorted by path.
@@ -137,74 +194,37 @@ fn closure<'a>(
     Ok(chosen)
 }
 
-/// A cpio archive in the kernel's "newc" form.
-struct Cpio {
-    bytes: Vec<u8>,
-    inode: u32,
-    epoch: u64,
+/// An entry of the kernel's "newc" form.
+fn entry(bytes: &mut Vec<u8>, (inode, epoch): (u32, u64), path: &str, node: &Node) {
+    let fields = [
+        u64::from(inode),
+        u64::from(node.mode),
+        0,
+        0,
+        1,
+        epoch,
+        node.data.len() as u64,
+        0,
+        0,
+        u64::from(node.device.0),
+        u64::from(node.device.1),
+        path.len() as u64 + 1,
+        0,
+    ];
+    bytes.extend_from_slice(b"070701");
+    for field in fields {
+        bytes.extend_from_slice(format!("{field:08x}").as_bytes());
+    }
+    bytes.extend_from_slice(path.as_bytes());
+    bytes.push(0);
+    pad(bytes);
+    bytes.extend_from_slice(&node.data);
+    pad(bytes);
 }
 
-impl Cpio {
-    fn new(epoch: u64) -> Cpio {
-        Cpio {
-            bytes: Vec::new(),
-            inode: 0,
-            epoch,
-        }
-    }
-
-    fn folder(&mut self, path: &str) {
-        self.entry(path, 0o040_755, (0, 0), &[]);
-    }
-
-    fn file(&mut self, path: &str, mode: u32, data: &[u8]) {
-        self.entry(path, 0o100_000 | mode, (0, 0), data);
-    }
-
-    fn console(&mut self) {
-        self.entry("dev/console", 0o020_600, (5, 1), &[]);
-    }
-
-    fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), data: &[u8]) {
-        self.inode += 1;
-        let fields = [
-            u64::from(self.inode),
-            u64::from(mode),
-            0,
-            0,
-            1,
-            self.epoch,
-            data.len() as u64,
-            0,
-            0,
-            u64::from(device.0),
-            u64::from(device.1),
-            path.len() as u64 + 1,
-            0,
-        ];
-        self.bytes.extend_from_slice(b"070701");
-        for field in fields {
-            self.bytes
-                .extend_from_slice(format!("{field:08x}").as_bytes());
-        }
-        self.bytes.extend_from_slice(path.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend_from_slice(data);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        while !self.bytes.len().is_multiple_of(4) {
-            self.bytes.push(0);
-        }
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        self.inode = 0;
-        self.epoch = 0;
-        self.entry("TRAILER!!!", 0, (0, 0), &[]);
-        self.bytes
+fn pad(bytes: &mut Vec<u8>) {
+    while !bytes.len().is_multiple_of(4) {
+        bytes.push(0);
     }
 }
 
@@ -231,6 +251,9 @@ mod tests {
             std::fs::write(folder.join(name), bytes).unwrap();
         }
         std::fs::write(root.path().join("early"), "program").unwrap();
+        let mut contents = Contents::default();
+        contents.file("etc/apk/keys/k", 0o644, b"key".to_vec());
+        contents.link("bin/sh", "toolbox");
         let make = |modules: &[&str]| {
             let modules: Vec<String> = modules.iter().map(|m| (*m).to_owned()).collect();
             build(
@@ -238,6 +261,7 @@ mod tests {
                 Path::new("early"),
                 Path::new("lib/modules/6.0"),
                 &modules,
+                contents.clone(),
                 1,
             )
         };
@@ -261,6 +285,9 @@ mod tests {
             names.lines().any(|l| l == "init") && !names.contains("other"),
             "{names}"
         );
+        for name in ["bin", "bin/sh", "etc/apk/keys", "etc/apk/keys/k"] {
+            assert!(names.lines().any(|l| l == name), "{name}: {names}");
+        }
         assert!(
             make(&["nope"])
                 .unwrap_err()

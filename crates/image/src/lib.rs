@@ -7,6 +7,7 @@
 //! entries ──[archive]────▶ tar.gz                                     (kind: rootfs)
 //!         ──oci──────────▶ OCI layout in a tar                        (kind: container)
 //!         ──[ext4]──▶ [disk] ◀──[uki]◀── kernel, [initramfs], stub    (kind: disk)
+//!         ──medium──▶ kernel, initramfs, modloop, packages            (kinds: iso, netboot)
 //! ```
 //!
 //! The same inputs give the same bytes: names, order, times, identifiers all come from the inputs. No step needs
@@ -22,12 +23,15 @@ mod digest;
 pub mod disk;
 pub mod ext4;
 pub mod initramfs;
+mod medium;
 mod oci;
 pub mod root;
 pub mod spec;
 pub mod tools;
 pub mod tree;
 pub mod uki;
+
+pub use medium::over_network;
 
 use sha2::{Digest, Sha256};
 use spec::{Kernel, Kind, PathSpec, Spec};
@@ -60,8 +64,10 @@ pub struct Inputs<'a> {
     pub locked: Option<&'a bill::Lock>,
     /// Folders where locked packages may lie that the repository no longer has.
     pub more_packages: &'a [PathBuf],
-    /// systemd's EFI stub, for disks.
+    /// systemd's EFI stub, for disks and discs.
     pub stub: &'a Path,
+    /// What signs the index of a medium's packages, for the kinds that hold a repository.
+    pub key: Option<&'a apk::keys::PrivateKey>,
     /// Where the image goes.
     pub out: &'a Path,
 }
@@ -121,6 +127,9 @@ pub enum Error {
     /// The disk could not be made.
     #[error(transparent)]
     Disk(#[from] disk::DiskError),
+    /// The medium could not be made.
+    #[error(transparent)]
+    Medium(#[from] medium::MediumError),
     /// The lock file does not fit.
     #[error(transparent)]
     Lock(#[from] bill::LockError),
@@ -165,7 +174,13 @@ pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Outp
     if let Some(locked) = inputs.locked {
         locked.check(&lock, &declaration)?;
     }
-    let filled = root::fill(inputs, &work.path().join("root"))?;
+    let folder = work.path().join("root");
+    let installed = root::install(inputs, &folder)?;
+    let before = match inputs.spec.kind {
+        Kind::Iso | Kind::Netboot => Some(medium::Before::of(&folder)?),
+        _ => None,
+    };
+    let filled = root::complete(inputs, installed, &folder)?;
     let entries = tree::read(&filled.folder, filled.owners.as_ref())?;
     let made = Made {
         inputs,
@@ -177,6 +192,16 @@ pub fn build(inputs: &Inputs<'_>, progress: &mut dyn FnMut(Step)) -> Result<Outp
     let mut output = match (inputs.spec.kind, &inputs.spec.kernel, &inputs.spec.disk) {
         (Kind::Disk, Some(kernel), Some(size)) => made.disk(kernel, size, progress)?,
         (Kind::Container, ..) => made.container(progress)?,
+        (Kind::Iso | Kind::Netboot, Some(kernel), _) => {
+            let packages = root::on_medium(inputs, &filled)?;
+            let none = || Error::NoKernel(kernel.flavour.clone());
+            made.medium(
+                kernel,
+                before.as_ref().ok_or_else(none)?,
+                &packages,
+                progress,
+            )?
+        }
         _ => made.rootfs(progress)?,
     };
     made.accompany(&output.image, &declaration, &filled.packages)?;
@@ -268,29 +293,11 @@ impl Made<'_> {
         progress: &mut dyn FnMut(Step),
     ) -> Result<Output, Error> {
         progress(Step::Boot);
-        let Inputs { epoch, stub, .. } = *self.inputs;
-        let none = || Error::NoKernel(kernel.flavour.clone());
-        let vmlinuz = self
-            .root
-            .join("boot")
-            .join(format!("vmlinuz-{}", kernel.flavour));
-        let modules = only_folder(&self.root.join("lib/modules")).ok_or_else(none)?;
-        let bzimage = std::fs::read(&vmlinuz).map_err(|_| none())?;
-        let below = Path::new("lib/modules").join(modules);
-        let ramfs = initramfs::build(self.root, Path::new(EARLY), &below, &kernel.modules, epoch)?;
+        let epoch = self.inputs.epoch;
+        let (bzimage, ramfs) = self.boot_files(kernel, initramfs::Contents::default())?;
         let id = self.identity();
         let cmdline = format!("root=PARTUUID={} {}", id.root, kernel.cmdline.trim());
-        let stub_bytes = std::fs::read(stub).map_err(Error::io(stub))?;
-        let os_release = std::fs::read(self.root.join("etc/os-release")).unwrap_or_default();
-        let boot = uki::build(
-            &stub_bytes,
-            &[
-                (".osrel", &os_release),
-                (".cmdline", cmdline.as_bytes()),
-                (".linux", &bzimage),
-                (".initrd", &ramfs),
-            ],
-        )?;
+        let boot = self.uki(&cmdline, &bzimage, &ramfs)?;
         progress(Step::Write);
         let root_file = self.work.join("root.ext4");
         ext4::write(
@@ -302,7 +309,19 @@ impl Made<'_> {
         )?;
         progress(Step::Disk);
         let file = self.work.join("disk");
-        disk::write(&file, size.size, size.esp, &boot, &root_file, &id)?;
+        let flavour = &kernel.flavour;
+        let names = [format!("vmlinuz-{flavour}"), format!("initramfs-{flavour}")];
+        let menu = medium::syslinux(flavour, &cmdline, "/");
+        let files: [(&str, &[u8]); 3] = [
+            (&names[0], &bzimage),
+            (&names[1], &ramfs),
+            ("syslinux.cfg", menu.as_bytes()),
+        ];
+        let how = disk::Boot {
+            uefi: &boot,
+            bios: size.bios.then_some(&files),
+        };
+        disk::write(&file, size.size, size.esp, how, &root_file, &id, epoch)?;
         let (kernel_file, ramfs_file) = (self.work.join("kernel"), self.work.join("initramfs"));
         std::fs::write(&kernel_file, &bzimage).map_err(Error::io(&kernel_file))?;
         std::fs::write(&ramfs_file, &ramfs).map_err(Error::io(&ramfs_file))?;
@@ -313,6 +332,41 @@ impl Made<'_> {
         (output.kernel, output.initramfs, output.cmdline) =
             (Some(kernel_file), Some(ramfs_file), Some(cmdline));
         Ok(output)
+    }
+
+    /// The kernel, and its initramfs with what it holds beside.
+    fn boot_files(
+        &self,
+        kernel: &Kernel,
+        contents: initramfs::Contents,
+    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let none = || Error::NoKernel(kernel.flavour.clone());
+        let vmlinuz = self
+            .root
+            .join("boot")
+            .join(format!("vmlinuz-{}", kernel.flavour));
+        let modules = only_folder(&self.root.join("lib/modules")).ok_or_else(none)?;
+        let bzimage = std::fs::read(&vmlinuz).map_err(|_| none())?;
+        let below = Path::new("lib/modules").join(modules);
+        let (early, epoch) = (Path::new(EARLY), self.inputs.epoch);
+        let ramfs = initramfs::build(self.root, early, &below, &kernel.modules, contents, epoch)?;
+        Ok((bzimage, ramfs))
+    }
+
+    /// Kernel, initramfs and command line as one program for UEFI.
+    fn uki(&self, cmdline: &str, bzimage: &[u8], ramfs: &[u8]) -> Result<Vec<u8>, Error> {
+        let stub = self.inputs.stub;
+        let stub_bytes = std::fs::read(stub).map_err(Error::io(stub))?;
+        let os_release = std::fs::read(self.root.join("etc/os-release")).unwrap_or_default();
+        Ok(uki::build(
+            &stub_bytes,
+            &[
+                (".osrel", &os_release),
+                (".cmdline", cmdline.as_bytes()),
+                (".linux", bzimage),
+                (".initrd", ramfs),
+            ],
+        )?)
     }
 
     /// Moves a finished file to its name.

@@ -1,7 +1,7 @@
 //! A root filled with packages, services and files.
 
 use crate::bill::{Lock, LockError};
-use crate::spec::{PathKind, PathSpec, Spec};
+use crate::spec::{Kind, PathKind, PathSpec, Spec};
 use crate::tree::Owners;
 use crate::{Inputs, digest};
 use apk::commit::{Change, Commit, CommitError, Event, New, Policy};
@@ -11,7 +11,7 @@ use apk::index::{Index, IndexError};
 use apk::keys::{KeyError, KeyRing, Trust};
 use apk::package::{PackageError, Reader};
 use apk::record::Record;
-use apk::solver::{Candidate, Unsolvable, Wishes, solve};
+use apk::solver::{Candidate, Unsolvable, solve};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,6 +26,16 @@ pub struct Filled {
     pub owners: Option<Owners>,
     /// The packages in the order in which they were installed, each with the SHA-256 of its file.
     pub packages: Vec<(Record, String)>,
+    /// Where the packages' files lie, in the same order.
+    pub files: Vec<PathBuf>,
+}
+
+/// A root with its packages, and nothing of the declaration yet.
+#[derive(Debug)]
+pub struct Installed {
+    database: Database,
+    packages: Vec<(Record, String)>,
+    files: Vec<PathBuf>,
 }
 
 /// Why a root was not filled.
@@ -87,6 +97,12 @@ fn io(path: &Path) -> impl FnOnce(io::Error) -> RootError + '_ {
 
 /// Installs the image's packages into a new folder, and adds what no package brings.
 pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
+    let installed = install(inputs, folder)?;
+    complete(inputs, installed, folder)
+}
+
+/// Installs the image's packages into a new folder.
+pub fn install(inputs: &Inputs<'_>, folder: &Path) -> Result<Installed, RootError> {
     for below in ["lib/apk/db", "etc/apk/keys"] {
         let path = folder.join(below);
         fs::create_dir_all(&path).map_err(io(&path))?;
@@ -95,12 +111,25 @@ pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
         Some(lock) => locked(inputs, lock)?,
         None => solved(inputs)?,
     };
-    let mut packages = Vec::new();
+    let (mut packages, mut files) = (Vec::new(), Vec::new());
     for package in &chosen {
         let sha256 = digest::of_file(&package.file).map_err(io(&package.file))?;
         packages.push((package.record.clone(), sha256));
+        files.push(package.file.clone());
     }
-    let database = install(inputs, chosen, folder)?;
+    Ok(Installed {
+        database: commit(inputs, chosen, folder)?,
+        packages,
+        files,
+    })
+}
+
+/// Adds what no package brings.
+pub fn complete(
+    inputs: &Inputs<'_>,
+    installed: Installed,
+    folder: &Path,
+) -> Result<Filled, RootError> {
     let mut text = inputs.spec.contents.repositories.join("\n");
     for line in inputs.more_repositories {
         if !text.is_empty() {
@@ -123,12 +152,36 @@ pub fn fill(inputs: &Inputs<'_>, folder: &Path) -> Result<Filled, RootError> {
         fs::copy(&path, &target).map_err(io(&target))?;
     }
     declared(inputs.spec, inputs.more_paths, folder)?;
-    let owners = (!is_root()).then(|| owners(&database));
+    let owners = (!is_root()).then(|| owners(&installed.database));
     Ok(Filled {
         folder: folder.to_owned(),
         owners,
-        packages,
+        packages: installed.packages,
+        files: installed.files,
     })
+}
+
+/// The packages that go on a medium, of those that were installed to make it: what the system installs when it
+/// starts, and what is declared to be there for later; each with its file.
+pub(crate) fn on_medium(
+    inputs: &Inputs<'_>,
+    filled: &Filled,
+) -> Result<Vec<(PathBuf, Record)>, RootError> {
+    let candidates: Vec<Candidate> = filled
+        .packages
+        .iter()
+        .map(|(record, _)| candidate(record.clone()))
+        .collect();
+    let spec = inputs.spec;
+    let names = spec.contents.packages.iter().chain(&spec.medium.packages);
+    let chosen = solve(&dependencies(names)?, &candidates)?;
+    Ok(chosen
+        .into_iter()
+        .filter_map(|at| {
+            let file = filled.files.get(at)?;
+            Some((file.clone(), filled.packages.get(at)?.0.clone()))
+        })
+        .collect())
 }
 
 fn is_root() -> bool {
@@ -194,17 +247,8 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
     if trust != Trust::Good {
         return Err(RootError::Untrusted(path));
     }
-    let candidates: Vec<Candidate> = index
-        .packages
-        .into_iter()
-        .map(|record| Candidate {
-            record,
-            installed: false,
-            repositories: vec![0],
-            tags: None,
-        })
-        .collect();
-    let chosen = solve(&world(inputs)?, &candidates, &Wishes::default())?;
+    let candidates: Vec<Candidate> = index.packages.into_iter().map(candidate).collect();
+    let chosen = solve(&everything(inputs)?, &candidates)?;
     Ok(chosen
         .into_iter()
         .filter_map(|at| candidates.get(at))
@@ -215,15 +259,32 @@ fn solved(inputs: &Inputs<'_>) -> Result<Vec<Chosen>, RootError> {
         .collect())
 }
 
-fn world(inputs: &Inputs<'_>) -> Result<Vec<Dependency>, BadDependency> {
-    let packages = &inputs.spec.contents.packages;
-    packages
-        .iter()
-        .map(|text| Dependency::parse(text))
-        .collect()
+fn candidate(record: Record) -> Candidate {
+    Candidate {
+        repositories: vec![0],
+        ..Candidate::of(record)
+    }
 }
 
-fn install(inputs: &Inputs<'_>, chosen: Vec<Chosen>, folder: &Path) -> Result<Database, RootError> {
+/// What is installed to make the image: its world, and for a system in memory what its medium is made of.
+fn everything(inputs: &Inputs<'_>) -> Result<Vec<Dependency>, BadDependency> {
+    let spec = inputs.spec;
+    let mut names = spec.contents.packages.clone();
+    if let (Kind::Iso | Kind::Netboot, Some(kernel)) = (spec.kind, &spec.kernel) {
+        names.extend(spec.medium.packages.iter().cloned());
+        names.push(format!("linux-{}", kernel.flavour));
+        names.extend(["apk-tools", "early", "toolbox"].map(str::to_owned));
+    }
+    dependencies(names.iter())
+}
+
+fn dependencies<'a>(
+    names: impl Iterator<Item = &'a String>,
+) -> Result<Vec<Dependency>, BadDependency> {
+    names.map(|text| Dependency::parse(text)).collect()
+}
+
+fn commit(inputs: &Inputs<'_>, chosen: Vec<Chosen>, folder: &Path) -> Result<Database, RootError> {
     let keys = KeyRing::read(inputs.keys)?;
     let changes = chosen.into_iter().map(change).collect();
     let root = sys::fs::Root::open(folder).map_err(io(folder))?;
@@ -248,7 +309,11 @@ fn install(inputs: &Inputs<'_>, chosen: Vec<Chosen>, folder: &Path) -> Result<Da
             }
         },
     }
-    .run(&mut database, changes, world(inputs)?)?;
+    .run(
+        &mut database,
+        changes,
+        dependencies(inputs.spec.contents.packages.iter())?,
+    )?;
     match problems.first() {
         None => Ok(database),
         Some(problem) => Err(RootError::Declared(problem.clone())),

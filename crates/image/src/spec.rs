@@ -39,6 +39,9 @@ pub struct Spec {
     /// The disk, for kinds that have one.
     #[serde(default)]
     pub disk: Option<Disk>,
+    /// The medium, for the kinds that run from memory.
+    #[serde(default)]
+    pub medium: Medium,
     /// Users and groups beside those of the packages, and who a container runs as.
     #[serde(default)]
     pub accounts: Accounts,
@@ -81,6 +84,10 @@ pub enum Kind {
     Container,
     /// A disk with a GPT, an EFI system partition and an ext4 root.
     Disk,
+    /// A disc, or the same on a stick, from which a system starts that runs from memory; for BIOS and UEFI.
+    Iso,
+    /// The same for machines that boot over the network: a tar with kernel, initramfs, modules and packages.
+    Netboot,
 }
 
 /// What is installed.
@@ -217,6 +224,15 @@ pub struct Kernel {
     pub modules: Vec<String>,
 }
 
+/// What the medium of a system in memory holds.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Medium {
+    /// Packages that are on it, with what they need, and are not installed by themselves.
+    #[serde(default)]
+    pub packages: Vec<String>,
+}
+
 /// The disk's measures, in MiB.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -225,6 +241,9 @@ pub struct Disk {
     pub size: u64,
     /// The EFI system partition.
     pub esp: u64,
+    /// Whether it starts by BIOS, too.
+    #[serde(default)]
+    pub bios: bool,
 }
 
 /// An image file that cannot be used.
@@ -283,10 +302,10 @@ impl Spec {
         if self.contents.packages.is_empty() {
             return Err("contents.packages is empty: an image needs at least one package".into());
         }
+        if matches!(self.kind, Kind::Disk | Kind::Iso | Kind::Netboot) && self.kernel.is_none() {
+            return Err("what boots needs `kernel`".into());
+        }
         if self.kind == Kind::Disk {
-            if self.kernel.is_none() {
-                return Err("a disk needs `kernel`".into());
-            }
             let disk = self
                 .disk
                 .as_ref()
@@ -394,7 +413,7 @@ mod tests {
             ),
             (
                 "kind: disk\ndescription: x\ncontents: {packages: [a]}",
-                "needs `kernel`",
+                "what boots needs `kernel`",
             ),
             (
                 "kind: disk\ndescription: x\ncontents: {packages: [a]}\nkernel: {flavour: virt, cmdline: ''}\ndisk: {size: 10, esp: 8}",

@@ -49,6 +49,8 @@ pub struct Flags {
     pub verbose: bool,
     /// No colours.
     pub plain: bool,
+    /// Each command of the scripts.
+    pub debug: bool,
 }
 
 impl Flags {
@@ -58,6 +60,7 @@ impl Flags {
             quiet: self.quiet,
             verbose: self.verbose,
             plain: self.plain,
+            debug: self.debug,
             ..Surroundings::default()
         }
     }
@@ -87,7 +90,7 @@ impl Request {
                     Goal::Stop(name, alone) => ("stop", name.to_string(), *alone),
                     Goal::Restart(name, alone) => ("restart", name.to_string(), *alone),
                     Goal::Zap(name) => ("zap", name.to_string(), false),
-                    Goal::Level(level) => ("level", level.to_string(), false),
+                    Goal::Level(level, keep) => ("level", level.to_string(), *keep),
                 };
                 words.extend([verb.into(), name]);
                 for (is_so, word) in [
@@ -95,6 +98,7 @@ impl Request {
                     (flags.quiet, "quiet"),
                     (flags.verbose, "verbose"),
                     (flags.plain, "plain"),
+                    (flags.debug, "debug"),
                 ] {
                     if is_so {
                         words.push(word.into());
@@ -131,6 +135,7 @@ impl Request {
                 b"quiet" => flags.quiet = true,
                 b"verbose" => flags.verbose = true,
                 b"plain" => flags.plain = true,
+                b"debug" => flags.debug = true,
                 _ => return None,
             }
         }
@@ -140,7 +145,7 @@ impl Request {
             b"stop" => Goal::Stop(service()?, alone),
             b"restart" => Goal::Restart(service()?, alone),
             b"zap" if !alone => Goal::Zap(service()?),
-            b"level" if !alone => Goal::Level(Runlevel::parse(name).ok()?),
+            b"level" => Goal::Level(Runlevel::parse(name).ok()?, alone),
             _ => return None,
         };
         Some(Request::Goal(goal, flags))
@@ -323,6 +328,7 @@ mod tests {
             quiet: true,
             verbose: false,
             plain: true,
+            debug: true,
         };
         for request in [
             Request::Power(Power::Halt),
@@ -334,7 +340,8 @@ mod tests {
             Request::Goal(Goal::Stop(name(), false), Flags::default()),
             Request::Goal(Goal::Restart(name(), false), flags),
             Request::Goal(Goal::Zap(name()), flags),
-            Request::Goal(Goal::Level(Runlevel::boot()), flags),
+            Request::Goal(Goal::Level(Runlevel::boot(), false), flags),
+            Request::Goal(Goal::Level(Runlevel::boot(), true), flags),
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }

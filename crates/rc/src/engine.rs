@@ -3,6 +3,7 @@
 //! PID 1 pumps it from its loop and hands over the children that it reaps; `openrc` and `rc-service` on a system whose
 //! PID 1 is another run it until it is idle.
 
+use crate::cgroup::Cgroup;
 use crate::graph::{Graph, Id};
 use crate::layout::Layout;
 use crate::machine::{Action, Current, Effect, Machine, Millis, Outcome};
@@ -13,10 +14,10 @@ use crate::script::{self, Surroundings, depend};
 use crate::state::State;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 use sys::process::{self, Status, Which};
@@ -25,9 +26,11 @@ use sys::{init, tty};
 /// How many scripts run at a time.
 const MOST_RUNNING: usize = 8;
 /// How long a script may take.
-const TIME_LIMIT: Millis = 60_000;
+pub(crate) const TIME_LIMIT: Millis = 60_000;
 /// The same, when the machine goes down.
 const TIME_LIMIT_DOWN: Millis = 30_000;
+/// How often the logs of services are looked at.
+const LOGS_EVERY: Millis = 30_000;
 
 /// Where the output of a request goes: the standard input, output and error of who asked.
 #[derive(Debug)]
@@ -45,6 +48,11 @@ pub struct Asker {
 #[derive(Debug)]
 struct Job {
     service: ServiceName,
+    action: Action,
+    /// It was asked to end, because it took too long.
+    late: bool,
+    /// All that the service runs was killed together with the script.
+    swept: bool,
     /// Readable when the process has ended. Without it the wait is by time.
     pidfd: Option<OwnedFd>,
 }
@@ -60,8 +68,8 @@ pub enum Goal {
     Restart(ServiceName, bool),
     /// `zap`
     Zap(ServiceName),
-    /// A runlevel.
-    Level(Runlevel),
+    /// A runlevel; `true`: what is not in it stays as it is
+    Level(Runlevel, bool),
 }
 
 /// A goal that cannot be.
@@ -90,6 +98,12 @@ pub struct Engine {
     going_down: bool,
     /// A restart without its dependents: started again once it is down.
     again: Vec<ServiceName>,
+    /// The services that are asked to restart, while they do.
+    restarting: BTreeSet<ServiceName>,
+    /// What `config` in a script names.
+    files: BTreeSet<PathBuf>,
+    /// When the logs are looked at; nothing as long as there are none.
+    rotate_at: Millis,
 }
 
 /// How the scripts looked when they were asked last.
@@ -99,7 +113,7 @@ struct Seen {
     count: usize,
 }
 
-fn look(layout: &Layout) -> Seen {
+fn look(layout: &Layout, files: &BTreeSet<PathBuf>) -> Seen {
     let mut seen = Seen::default();
     let mut count = |path: &Path| {
         if let Ok(time) = fs::metadata(path).and_then(|metadata| metadata.modified()) {
@@ -108,6 +122,9 @@ fn look(layout: &Layout) -> Seen {
         }
     };
     count(&layout.path("/etc/rc.conf"));
+    for file in files {
+        count(&layout.path(file));
+    }
     for folder in [
         layout.scripts(),
         layout.path("/etc/conf.d"),
@@ -156,6 +173,9 @@ impl Engine {
             seen: Seen::default(),
             going_down: false,
             again: Vec::new(),
+            restarting: BTreeSet::new(),
+            files: BTreeSet::new(),
+            rotate_at: 0,
             layout,
         };
         engine.refresh(&Asker::default());
@@ -164,10 +184,14 @@ impl Engine {
 
     /// Asks the scripts again where any has changed, and takes over what services said of themselves meanwhile.
     pub fn refresh(&mut self, asker: &Asker) {
-        let seen = look(&self.layout);
+        let seen = look(&self.layout, &self.files);
         if seen != self.seen || seen == Seen::default() {
-            self.seen = seen;
             let found = depend::scan(&self.layout);
+            self.seen = match found.files == self.files {
+                true => seen,
+                false => look(&self.layout, &found.files),
+            };
+            self.files = found.files;
             let graph = Graph::new(found.declared);
             for problem in found.problems.iter().map(String::as_str) {
                 say(asker, Level::Error, problem);
@@ -176,6 +200,8 @@ impl Engine {
                 say(asker, Level::Warn, &cycle.to_string());
             }
             self.machine.replace_graph(graph);
+            self.machine
+                .set_most_running(found.parallel.unwrap_or(MOST_RUNNING));
         }
         let mut states: BTreeMap<ServiceName, Current> = BTreeMap::new();
         for (folder, current) in [
@@ -242,11 +268,13 @@ impl Engine {
             }
             Goal::Restart(name, false) => {
                 let id = self.id(name)?;
+                self.restarting.insert(name.clone());
                 self.machine.restart(id);
             }
             Goal::Restart(name, true) => {
                 let id = self.id(name)?;
                 self.machine.stop_alone(id);
+                self.restarting.insert(name.clone());
                 self.again.push(name.clone());
             }
             Goal::Zap(name) => {
@@ -254,7 +282,7 @@ impl Engine {
                 let effects = self.machine.zap(id);
                 self.carry_out(effects);
             }
-            Goal::Level(level) => self.go_to(level)?,
+            Goal::Level(level, keep) => self.go_to(level, *keep)?,
         }
         self.remember(asker);
         Ok(())
@@ -279,7 +307,7 @@ impl Engine {
             .collect()
     }
 
-    fn go_to(&mut self, level: &Runlevel) -> Result<(), Error> {
+    fn go_to(&mut self, level: &Runlevel, keep: bool) -> Result<(), Error> {
         let services = runlevels::services(&self.layout, level)?;
         for name in services
             .iter()
@@ -296,6 +324,7 @@ impl Engine {
             say(&Asker::default(), Level::Error, &error.to_string());
         }
         match level.as_str() {
+            _ if keep => self.machine.start(&ids),
             "sysinit" | "boot" => self.machine.start(&ids),
             name => {
                 let mut keep =
@@ -342,12 +371,21 @@ impl Engine {
 
     /// How long the engine can be left alone.
     pub fn patience(&self) -> Option<Duration> {
-        let deadline = self.machine.next_deadline()?;
-        Some(Duration::from_millis(deadline.saturating_sub(self.now())))
+        let next = self
+            .machine
+            .next_deadline()
+            .into_iter()
+            .chain([self.rotate_at])
+            .min()?;
+        Some(Duration::from_millis(next.saturating_sub(self.now())))
     }
 
     /// Does what can be done now.
     pub fn pump(&mut self) {
+        if self.now() >= self.rotate_at {
+            crate::log::rotate(&crate::log::folder(&self.layout));
+            self.rotate_at = self.now() + LOGS_EVERY;
+        }
         loop {
             let now = self.now();
             let effects = self.machine.advance(now);
@@ -366,13 +404,15 @@ impl Engine {
         }
         let machine = &self.machine;
         let again = &self.again;
-        self.askers.retain(|name, _| {
+        let moves = |name: &ServiceName| {
             again.contains(name)
                 || machine
                     .graph()
                     .id(name)
                     .is_some_and(|id| machine.is_pending(id))
-        });
+        };
+        self.askers.retain(|name, _| moves(name));
+        self.restarting.retain(moves);
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -399,11 +439,17 @@ impl Engine {
                     } else {
                         "stop"
                     };
-                    say(
-                        &asker,
-                        Level::Error,
-                        &format!("ERROR: {name} failed to {verb}: {reason}"),
-                    );
+                    let text = format!("{name} failed to {verb}: {reason}");
+                    let log = crate::log::path(&self.layout, &name);
+                    crate::log::append(&log, format!("{text}\n").as_bytes());
+                    let why = match action {
+                        Action::Start => reason.to_string(),
+                        Action::Stop => format!("it was to be stopped: {reason}"),
+                    };
+                    if let Err(error) = self.state.set_why(&name, &why) {
+                        say(&asker, Level::Error, &error.to_string());
+                    }
+                    say(&asker, Level::Error, &format!("ERROR: {text}"));
                 }
             }
         }
@@ -411,6 +457,10 @@ impl Engine {
 
     fn run(&mut self, name: &ServiceName, action: Action, asker: &Asker) {
         let layout = self.layout.clone();
+        let around = Surroundings {
+            restarting: self.restarting.contains(name),
+            ..asker.around.clone()
+        };
         let verb = if action == Action::Start {
             "start"
         } else {
@@ -431,7 +481,7 @@ impl Engine {
             // What this process does with its descriptors is no business of services.
             init::close_from(3);
             let _ = rustix::process::chdir("/");
-            script::run(&layout, name, verb, &asker.around)
+            script::run(&layout, name, verb, &around)
         });
         match forked {
             Ok(pid) => {
@@ -441,19 +491,33 @@ impl Engine {
                     pid,
                     Job {
                         service: name.clone(),
+                        action,
+                        late: false,
+                        swept: false,
                         pidfd,
                     },
                 );
             }
             Err(error) => {
                 say(asker, Level::Error, &format!("{name}: {error}"));
-                self.finished(name, Outcome::NotRun);
+                // Where there is no room for a process, as a fork bomb leaves none, its group can still be ended.
+                let group = Cgroup::of(&self.layout, name)
+                    .filter(|group| action == Action::Stop && group.exists());
+                let outcome = match group.is_some_and(|group| group.kill()) {
+                    true => Outcome::Done,
+                    false => Outcome::NotRun,
+                };
+                self.finished(name, outcome);
             }
         }
     }
 
-    fn kill(&self, name: &ServiceName, hard: bool) {
-        for (pid, _) in self.jobs.iter().filter(|(_, job)| job.service == *name) {
+    fn kill(&mut self, name: &ServiceName, hard: bool) {
+        let group = Cgroup::of(&self.layout, name).filter(|group| hard && group.exists());
+        let swept = group.is_some_and(|group| group.kill());
+        for (pid, job) in self.jobs.iter_mut().filter(|(_, job)| job.service == *name) {
+            job.late = true;
+            job.swept |= swept;
             let signal = if hard { 9 } else { 15 };
             // The script and what it runs; where the group is not there yet, the script.
             if process::kill(-pid, signal).is_err() {
@@ -474,7 +538,15 @@ impl Engine {
         let Some(job) = self.jobs.remove(&pid) else {
             return false;
         };
+        if job.late && job.action == Action::Start {
+            // It did not get to end what it had started.
+            if let Some(group) = Cgroup::of(&self.layout, &job.service) {
+                group.kill();
+            }
+        }
         let outcome = match status.code() {
+            // A stop that took too long, and was then done the hard way.
+            _ if job.swept && job.action == Action::Stop => Outcome::Done,
             0 if self.state.read(&job.service) == Current::Inactive => Outcome::Inactive,
             0 => Outcome::Done,
             code => Outcome::Failed(code),
@@ -545,7 +617,7 @@ impl Engine {
             }
             Goal::Stop(name, _) => of(name, &[Current::Stopped, Current::Failed]),
             Goal::Zap(_) => Some(true),
-            Goal::Level(_) => self.is_idle().then_some(true),
+            Goal::Level(..) => self.is_idle().then_some(true),
         }
     }
 }

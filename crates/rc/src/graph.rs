@@ -43,6 +43,8 @@ pub struct Keywords {
     pub no_timeout: bool,
     /// It does not run on this kind of system (`-lxc`, `-docker`, …): starting it does nothing.
     pub excluded: bool,
+    /// How many seconds its script may take, where that is not the usual time; 0: as long as it takes.
+    pub time_limit: Option<u32>,
 }
 
 /// The number of a service in a graph.

@@ -9,11 +9,14 @@
 //! [`machine`] is told goals and events and says what to do; it knows no clock, process or file. [`engine`] carries that
 //! out. [`init`] is PID 1 around an engine; on a system with another PID 1 the [`commands`] run an engine of their own.
 //! [`runlevels`], [`state`], [`layout`] and [`mounts`] read and write what OpenRC has in files; [`checkpath`],
-//! [`daemon`] and [`message`] are what service scripts call.
+//! [`clock`], [`daemon`] and [`message`] are what service scripts call; [`cgroup`] holds what a service runs, [`log`] what
+//! it says.
 //!
 //! *Invariant:* a script runs in a child that was forked for it. What happens there, PID 1 survives.
 
+pub mod cgroup;
 pub mod checkpath;
+pub mod clock;
 pub mod commands;
 pub mod control;
 pub mod daemon;
@@ -21,6 +24,7 @@ pub mod engine;
 pub mod graph;
 pub mod init;
 pub mod layout;
+pub mod log;
 pub mod machine;
 pub mod message;
 pub mod mounts;

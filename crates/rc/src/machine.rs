@@ -57,7 +57,8 @@ pub enum Action {
 /// How a script's function ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With success.
+    /// With success. Of a script that was killed for taking too long, this says that a stop was brought about all the
+    /// same.
     Done,
     /// With success, but the service calls itself inactive.
     Inactive,
@@ -185,6 +186,11 @@ impl Machine {
             }
         }
         *self = next;
+    }
+
+    /// How many scripts may run at a time from now on.
+    pub fn set_most_running(&mut self, most_running: usize) {
+        self.most_running = most_running.max(1);
     }
 
     /// How long a script that is run from now on may take.
@@ -467,6 +473,8 @@ impl Machine {
             (Action::Start, None) => Current::Started,
             (Action::Start, Some(_)) => Current::Failed,
             (Action::Stop, None) => Current::Stopped,
+            // It was ended the hard way.
+            (Action::Stop, Some(Reason::TimedOut)) if outcome == Outcome::Done => Current::Stopped,
             // It is taken to be up still, but on the way down nothing more is expected of it.
             (Action::Stop, Some(_)) if self.going_down => Current::Stopped,
             (Action::Stop, Some(_)) => Current::Started,
@@ -478,7 +486,8 @@ impl Machine {
                 (action, unit.desired),
                 (Action::Start, Desired::Up) | (Action::Stop, Desired::Down | Desired::Again)
             );
-            if settled {
+            let went_down = action == Action::Stop && unit.current == Current::Stopped;
+            if settled && !went_down {
                 unit.desired = Desired::Keep;
                 self.pending.remove(&id);
             }
@@ -505,7 +514,21 @@ impl Machine {
             if self.running > 0 || self.pending.is_empty() {
                 return effects;
             }
-            // Nothing runs, so nothing will ever change: the graph rules that out, and the boot must not depend on it.
+            // Nothing runs, so nothing will ever change by itself. Where a need can be met by several, the mere order
+            // among them may be what is in the way: then one goes ahead, as only needs count.
+            let waiting = |machine: &Machine, id: Id| {
+                machine.desired(id) == Desired::Up
+                    && matches!(machine.current(id), Current::Stopped | Current::Failed)
+            };
+            if self
+                .pending
+                .clone()
+                .into_iter()
+                .any(|id| waiting(self, id) && self.try_start(id, false, now, &mut effects))
+            {
+                continue;
+            }
+            // What is left are needs of each other through a choice of providers; the boot must not depend on it.
             for id in std::mem::take(&mut self.pending) {
                 self.give_up(id, Reason::Stuck, &mut effects);
             }
@@ -563,14 +586,22 @@ impl Machine {
                 unit.desired = Desired::Up;
                 true
             }
-            (Desired::Up, Current::Stopped | Current::Failed) => self.try_start(id, now, effects),
+            (Desired::Up, Current::Stopped | Current::Failed) => {
+                self.try_start(id, true, now, effects)
+            }
             (Desired::Down | Desired::Again, Current::Started | Current::Inactive) => {
                 self.try_stop(id, now, effects)
             }
         }
     }
 
-    fn try_start(&mut self, id: Id, now: Millis, effects: &mut Vec<Effect>) -> bool {
+    fn try_start(
+        &mut self,
+        id: Id,
+        in_order: bool,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         let alone = self.units.get(id).is_some_and(|unit| unit.alone);
         let Some(node) = self.graph.node(id) else {
             return self.pending.remove(&id);
@@ -600,11 +631,8 @@ impl Machine {
                 self.give_up(id, reason, effects);
                 return true;
             }
-            if node
-                .first
-                .iter()
-                .any(|first| self.will_be_up(*first) && !self.is_up_to_stay(*first))
-            {
+            let waits = |first: &Id| self.will_be_up(*first) && !self.is_up_to_stay(*first);
+            if in_order && node.first.iter().any(waits) {
                 return false;
             }
         }
@@ -679,15 +707,20 @@ impl Machine {
         if self.running >= self.most_running {
             return false;
         }
-        let no_limit = self
-            .graph
-            .node(id)
-            .is_some_and(|node| node.keywords.no_timeout);
+        let limit = match self.graph.node(id).map(|node| node.keywords) {
+            Some(words) if words.no_timeout || words.time_limit == Some(0) => None,
+            Some(words) => Some(
+                words
+                    .time_limit
+                    .map_or(self.time_limit, |seconds| Millis::from(seconds) * 1000),
+            ),
+            None => Some(self.time_limit),
+        };
         let Some(unit) = self.units.get_mut(id) else {
             return false;
         };
         self.running += 1;
-        unit.deadline = (!no_limit).then_some(now + self.time_limit);
+        unit.deadline = limit.map(|limit| now.saturating_add(limit));
         unit.current = match action {
             Action::Start => Current::Starting,
             Action::Stop => Current::Stopping,

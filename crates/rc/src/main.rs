@@ -7,7 +7,7 @@ use std::path::Path;
 use sys::process;
 
 /// Where each name lies in a system.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 26] = [
     "sbin/init",
     "sbin/openrc-init",
     "sbin/openrc",
@@ -16,6 +16,14 @@ const PATHS: [&str; 18] = [
     "sbin/service",
     "sbin/rc-update",
     "bin/rc-status",
+    "sbin/rc-config",
+    "bin/rc-depend",
+    "bin/rc-lint",
+    "bin/rc-log",
+    "bin/rc-sstat",
+    "bin/rc-why",
+    "sbin/seedrng",
+    "sbin/swclock",
     "sbin/start-stop-daemon",
     "sbin/supervise-daemon",
     "bin/checkpath",
@@ -29,9 +37,14 @@ const PATHS: [&str; 18] = [
 ];
 
 /// The words of service scripts that scripts of other kinds may call as programs.
-const WORDS: &str = "einfo einfon ewarn ewarnn eerror eerrorn ebegin eend ewend eindent eoutdent veinfo vewarn vebegin \
+const WORDS: &str = "checkpath fstabinfo mountinfo rc-depend ewaitfile eval_ecolors kill_all on_ac_power veindent veoutdent einfo einfon ewarn ewarnn eerror eerrorn ebegin eend ewend eindent eoutdent veinfo vewarn vebegin \
 veend vewend esyslog elog yesno shell_var get_bootparam is_newer_than is_older_than service_started service_stopped \
-service_starting service_stopping service_inactive service_crashed";
+service_starting service_stopping service_inactive service_crashed service_wasinactive service_hotplugged \
+service_started_daemon service_set_value service_get_value save_options get_options";
+
+/// Those that change something.
+const MARKS: &str = "mark_service_started mark_service_stopped mark_service_starting mark_service_stopping \
+mark_service_inactive mark_service_wasinactive mark_service_hotplugged mark_service_failed mark_service_crashed";
 
 fn main() {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -71,6 +84,9 @@ fn run(arguments: &[OsString]) -> i32 {
                 WORDS
                     .split(' ')
                     .for_each(|word| print_line(1, format_args!("lib/rc/bin/{word}")));
+                MARKS
+                    .split(' ')
+                    .for_each(|word| print_line(1, format_args!("lib/rc/sbin/{word}")));
                 0
             }
             Some("rc") => 1,

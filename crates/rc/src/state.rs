@@ -2,7 +2,7 @@
 //!
 //! A service is in at most one of the folders `starting started stopping inactive failed`, as a link to its script.
 //! `softlevel` names the runlevel, `options/NAME/KEY` holds what a script keeps for later, `daemons/NAME/NNN` what it
-//! started.
+//! started, `log/NAME` what it said, and `why/NAME` why it is not up.
 
 use crate::layout::Layout;
 use crate::machine::Current;
@@ -36,7 +36,7 @@ const FOLDERS: [(&str, Current); 5] = [
 ];
 
 /// Folders that OpenRC has besides.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "daemons",
     "options",
     "exclusive",
@@ -44,6 +44,8 @@ const OTHERS: [&str; 7] = [
     "scheduled",
     "wasinactive",
     "tmp",
+    "log",
+    "why",
 ];
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -64,6 +66,11 @@ impl State {
         State {
             layout: layout.clone(),
         }
+    }
+
+    /// Where it lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     fn folder(&self, name: &str) -> PathBuf {
@@ -98,6 +105,9 @@ impl State {
                 remove(&self.folder(folder).join(service))?;
             }
         }
+        if current == Current::Started {
+            remove(&self.folder("why").join(service))?;
+        }
         if current == Current::Stopped {
             let options = self.folder("options").join(service);
             let daemons = self.folder("daemons").join(service);
@@ -113,6 +123,19 @@ impl State {
         Ok(())
     }
 
+    /// Why a service is not what it should be, when that was told since it was last up.
+    pub fn why(&self, service: &ServiceName) -> Option<String> {
+        let text = fs::read(self.folder("why").join(service)).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Keeps why a service is not what it should be.
+    pub fn set_why(&self, service: &ServiceName, text: &str) -> Result<(), Error> {
+        let folder = self.folder("why");
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        self.write(&folder.join(service), text.as_bytes())
+    }
+
     /// The state of a service.
     pub fn read(&self, service: &ServiceName) -> Current {
         let is_in = |folder: &str| fs::symlink_metadata(self.folder(folder).join(service)).is_ok();
@@ -120,6 +143,23 @@ impl State {
             .iter()
             .find(|(folder, _)| is_in(folder))
             .map_or(Current::Stopped, |(_, state)| *state)
+    }
+
+    /// Puts a service into one of the folders besides (`hotplugged`, `wasinactive`), or takes it out.
+    pub fn set_flag(&self, folder: &str, service: &ServiceName, on: bool) -> Result<(), Error> {
+        let link = self.folder(folder).join(service);
+        if !on {
+            return remove(&link);
+        }
+        match symlink(Path::new("/etc/init.d").join(service), &link) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(&link)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a service is in such a folder.
+    pub fn has_flag(&self, folder: &str, service: &ServiceName) -> bool {
+        fs::symlink_metadata(self.folder(folder).join(service)).is_ok()
     }
 
     /// All services that are in a folder (`started`, `hotplugged`, …), sorted.

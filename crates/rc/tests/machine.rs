@@ -563,6 +563,18 @@ proptest! {
 }
 
 #[test]
+fn an_order_gives_way_where_a_choice_of_providers_made_a_circle_of_it() {
+    let mut world = World::new(graph(
+        "a: need c,provide both\nb: use c,provide both\nc: need both\n",
+    ));
+    world.machine.start(&[0, 1, 2]);
+    world.run();
+    for id in 0..3 {
+        assert_eq!(world.machine.current(id), Current::Started, "{id}");
+    }
+}
+
+#[test]
 fn a_thousand_services_in_a_chain() {
     let text: String = (0..1000)
         .map(|n| {

@@ -57,7 +57,9 @@ pub fn main(
                 }
             }
         },
-        Ok(Start::Input) if shell.options.interactive => interactive(&mut shell),
+        Ok(Start::Input) if shell.options.interactive => {
+            crate::interactive::interactive(&mut shell)
+        }
         Ok(Start::Input) => shell.run_to_exit(read_commands),
         Err(status) => status,
     }
@@ -200,13 +202,13 @@ fn read_commands(shell: &mut Shell) -> Result<(), Flow> {
     }
 }
 
-enum Parsed {
+pub(crate) enum Parsed {
     Lists(Vec<crate::ast::List>),
     Unfinished,
     Failed,
 }
 
-fn parse(shell: &Shell, text: &[u8], line: u32, more: bool) -> Parsed {
+pub(crate) fn parse(shell: &Shell, text: &[u8], line: u32, more: bool) -> Parsed {
     let name = String::from_utf8_lossy(&shell.name).into_owned();
     let mut parser = Parser::new(text, &name, &shell.aliases);
     parser.line = line;
@@ -228,7 +230,7 @@ fn parse(shell: &Shell, text: &[u8], line: u32, more: bool) -> Parsed {
 }
 
 /// Adds a line of standard input; `false`: it is at its end.
-fn read_line(text: &mut Vec<u8>) -> bool {
+pub(crate) fn read_line(text: &mut Vec<u8>) -> bool {
     let mut byte = [0];
     loop {
         match process::read(0, &mut byte) {
@@ -241,139 +243,5 @@ fn read_line(text: &mut Vec<u8>) -> bool {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
             _ => return false,
         }
-    }
-}
-
-/// A terminal: prompts, and errors that end only a command.
-fn interactive(shell: &mut Shell) -> i32 {
-    for signal in [3, 15, 20, 21, 22] {
-        // QUIT and TERM, and being stopped, are for the commands, not for the shell.
-        let _ = process::set_signal(signal, process::Disposition::Ignore);
-    }
-    let _ = process::set_signal(2, process::Disposition::Catch);
-    let mut text = Vec::new();
-    loop {
-        shell.poll_jobs();
-        let prompt = if text.is_empty() {
-            b"PS1".as_slice()
-        } else {
-            b"PS2"
-        };
-        let prompt = prompt_text(shell, prompt);
-        let _ = process::write_all(2, &prompt);
-        let before = text.len();
-        let more = read_line(&mut text);
-        if process::take_signal() == Some(2) {
-            let _ = process::write_all(2, b"\n");
-            text.clear();
-            shell.status = 130;
-            continue;
-        }
-        if !more && text.len() == before {
-            if text.is_empty() {
-                let _ = process::write_all(2, b"\n");
-                return shell.exit_trap();
-            }
-            text.clear();
-            let _ = process::write_all(2, b"\nsh: syntax error: unexpected end of input\n");
-            shell.status = 2;
-            continue;
-        }
-        match parse(shell, &text, 1, true) {
-            Parsed::Unfinished => continue,
-            Parsed::Failed => shell.status = 2,
-            Parsed::Lists(lists) => {
-                for list in lists {
-                    match shell.list(&list) {
-                        Ok(()) => {}
-                        Err(Flow::Exit(status)) => {
-                            shell.status = status;
-                            return shell.exit_trap();
-                        }
-                        Err(Flow::Abort(status) | Flow::Return(status)) => {
-                            shell.status = status;
-                            break;
-                        }
-                        Err(Flow::Break(_) | Flow::Continue(_)) => break,
-                    }
-                }
-            }
-        }
-        shell.loops = 0;
-        shell.tested = 0;
-        text.clear();
-    }
-}
-
-/// A prompt: ash's escapes, then expansions.
-fn prompt_text(shell: &mut Shell, variable: &[u8]) -> Vec<u8> {
-    let Some(text) = shell.variables.get(variable).map(<[u8]>::to_vec) else {
-        return Vec::new();
-    };
-    let mut out = Vec::new();
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'$') => out.push(if rustix::process::geteuid().is_root() {
-                b'#'
-            } else {
-                b'$'
-            }),
-            Some(b'w') => {
-                let here = shell.variables.get(b"PWD").unwrap_or_default().to_vec();
-                let home = shell.variables.get(b"HOME").unwrap_or_default();
-                match here.strip_prefix(home) {
-                    Some(rest)
-                        if home.len() > 1 && (rest.is_empty() || rest.first() == Some(&b'/')) =>
-                    {
-                        out.push(b'~');
-                        out.extend_from_slice(rest);
-                    }
-                    _ => out.extend(here),
-                }
-            }
-            Some(b'W') => {
-                let here = shell.variables.get(b"PWD").unwrap_or_default();
-                out.extend_from_slice(here.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
-            }
-            Some(b'h') => {
-                let name = rustix::system::uname().nodename().to_bytes().to_vec();
-                out.extend_from_slice(name.split(|byte| *byte == b'.').next().unwrap_or_default());
-            }
-            Some(b'H') => out.extend_from_slice(rustix::system::uname().nodename().to_bytes()),
-            Some(b'u') => out.extend_from_slice(shell.variables.get(b"USER").unwrap_or(b"root")),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'e') => out.push(27),
-            // They mark what takes no room, for line editors.
-            Some(b'[' | b']') | None => {}
-            Some(b'0') => {
-                let digits: Vec<u8> = bytes
-                    .clone()
-                    .take(2)
-                    .take_while(|digit| matches!(digit, b'0'..=b'7'))
-                    .collect();
-                for _ in &digits {
-                    bytes.next();
-                }
-                out.push(
-                    digits
-                        .iter()
-                        .fold(0, |value, digit| value * 8 + (digit - b'0')),
-                );
-            }
-            Some(other) => out.extend([b'\\', other]),
-        }
-    }
-    if !out.contains(&b'$') && !out.contains(&b'`') {
-        return out;
-    }
-    let aliases = crate::parser::Aliases::default();
-    match Parser::new(&out, "prompt", &aliases).expandable() {
-        Ok(word) => shell.string(&word).unwrap_or(out),
-        Err(_) => out,
     }
 }

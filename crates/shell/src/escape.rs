@@ -5,9 +5,9 @@
 pub enum Style {
     /// `$'…'`
     DollarQuote,
-    /// `echo -e` and `%b`: octal numbers begin with 0, and `\c` ends all output
+    /// `echo -e` and `%b`: octal numbers may begin with a 0 more
     Echo,
-    /// `printf`'s format
+    /// `printf`'s format: here too `\c` ends all output
     Format,
 }
 
@@ -46,7 +46,7 @@ pub fn unescape(text: &[u8], style: Style) -> Unescaped {
             b'v' => 11,
             b'\\' => b'\\',
             b'\'' | b'"' | b'?' if style != Style::Echo => *letter,
-            b'c' if style == Style::Echo => {
+            b'c' if style != Style::DollarQuote => {
                 out.ended = true;
                 return out;
             }
@@ -76,10 +76,6 @@ pub fn unescape(text: &[u8], style: Style) -> Unescaped {
                 } else {
                     (text_from(text, rest, 1), 3)
                 };
-                if style == Style::Echo && *letter != b'0' {
-                    out.bytes.extend_from_slice(&[b'\\', *letter]);
-                    continue;
-                }
                 let (value, used) = number(from, 8, most);
                 out.bytes.push(u8::try_from(value & 0xff).unwrap_or(0));
                 rest = from.get(used..).unwrap_or_default();
@@ -119,10 +115,11 @@ mod tests {
     fn each_style_has_its_own() {
         let plain = |text: &str, style| unescape(text.as_bytes(), style).bytes;
         assert_eq!(plain(r"a\tb\n", Style::Echo), b"a\tb\n");
-        assert_eq!(plain(r"\0101\101", Style::Echo), b"A\\101");
+        assert_eq!(plain(r"\0101\101", Style::Echo), b"AA");
         assert_eq!(plain(r"\101\x41\0", Style::DollarQuote), b"AA\0");
         assert_eq!(plain(r"\u20ac\'", Style::DollarQuote), "€'".as_bytes());
         assert_eq!(plain(r"\q\", Style::Format), b"\\q\\");
         assert!(unescape(b"a\\cb", Style::Echo).ended);
+        assert!(unescape(b"a\\cb", Style::Format).ended);
     }
 }

@@ -8,15 +8,17 @@ mod unseen;
 
 use crate::ast::{AndOr, Command, List, Pipeline, Redirected};
 use crate::hash::Names;
+use crate::jobs::Jobs;
 use crate::options::Options;
 use crate::parser::Aliases;
+use crate::session::Session;
 use crate::variables::Variables;
 use crate::{AppletFn, BuiltinFn, RegexFn};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use sys::process::{self, Status};
+use sys::process;
 
 /// Why the ordinary course of commands is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +55,10 @@ pub struct Shell {
     pub(crate) pid: i32,
     pub(crate) line: u32,
     pub(crate) last_background: Option<i32>,
-    /// Children in the background whose end was not asked for, and their status when they ended.
-    pub(crate) jobs: Vec<(i32, Option<Status>)>,
+    /// Children in the background whose end was not asked for, and stopped ones.
+    pub(crate) jobs: Jobs,
+    /// What belongs to somebody at a terminal.
+    pub(crate) session: Session,
     pub(crate) traps: HashMap<i32, Vec<u8>>,
     pub(crate) exited: Option<i32>,
     /// Above 0: `set -e` does not count here.
@@ -100,7 +104,8 @@ impl Shell {
             pid,
             line: 0,
             last_background: None,
-            jobs: Vec::new(),
+            jobs: Jobs::default(),
+            session: Session::default(),
             traps: HashMap::new(),
             exited: None,
             tested: 0,

@@ -290,7 +290,7 @@ impl Shell {
         Ok(())
     }
 
-    fn home(&self, user: &[u8]) -> Vec<u8> {
+    pub(crate) fn home(&self, user: &[u8]) -> Vec<u8> {
         if user.is_empty() {
             return self
                 .variables

@@ -16,16 +16,19 @@ pub(crate) struct Options {
     pub(crate) pipe_fail: bool,
     pub(crate) notify: bool,
     pub(crate) ignore_eof: bool,
+    pub(crate) emacs: bool,
+    pub(crate) vi: bool,
 }
 
 impl Options {
     /// Each with its letter (`-`: it has none) and its name.
-    pub(crate) fn all(&mut self) -> [(char, &'static str, &mut bool); 13] {
+    pub(crate) fn all(&mut self) -> [(char, &'static str, &mut bool); 15] {
         [
             ('a', "allexport", &mut self.all_export),
             ('b', "notify", &mut self.notify),
             ('C', "noclobber", &mut self.no_clobber),
             ('e', "errexit", &mut self.error_exit),
+            ('E', "emacs", &mut self.emacs),
             ('f', "noglob", &mut self.no_glob),
             ('i', "interactive", &mut self.interactive),
             ('-', "ignoreeof", &mut self.ignore_eof),
@@ -33,6 +36,7 @@ impl Options {
             ('n', "noexec", &mut self.no_exec),
             ('u', "nounset", &mut self.no_unset),
             ('v', "verbose", &mut self.verbose),
+            ('V', "vi", &mut self.vi),
             ('x', "xtrace", &mut self.trace),
             ('-', "pipefail", &mut self.pipe_fail),
         ]
@@ -40,17 +44,22 @@ impl Options {
 
     /// Sets the option of that letter; `false`: there is none.
     pub(crate) fn set_letter(&mut self, letter: char, on: bool) -> bool {
-        self.all()
+        let name = self
+            .all()
             .into_iter()
             .find(|(known, ..)| *known == letter && letter != '-')
-            .is_some_and(|(.., place)| {
-                *place = on;
-                true
-            })
+            .map(|(_, name, _)| name);
+        name.is_some_and(|name| self.set_name(name.as_bytes(), on))
     }
 
     /// Sets the option of that name; `false`: there is none.
     pub(crate) fn set_name(&mut self, name: &[u8], on: bool) -> bool {
+        // The keys are those of one editor.
+        if on && name == b"vi" {
+            self.emacs = false;
+        } else if on && name == b"emacs" {
+            self.vi = false;
+        }
         self.all()
             .into_iter()
             .find(|(_, known, _)| known.as_bytes() == name)

@@ -438,6 +438,21 @@ pub fn set_io_priority(pid: i32, class: u8, level: u8) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets this process' scheduling policy and its priority (sched_setscheduler(2)).
+///
+/// # Errors
+/// The system's error.
+pub fn set_scheduler(policy: i32, priority: i32) -> io::Result<()> {
+    // Not libc's function of the name: musl's only says that it is not there.
+    // SAFETY: the call reads one number, which lives through it.
+    let done =
+        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// A process' class and level of priority for disks (ioprio_get(2)).
 ///
 /// # Errors
@@ -459,6 +474,12 @@ mod tests {
     fn the_layouts_are_the_kernels() {
         assert_eq!(size_of::<LoopStatus>(), 232);
         assert_eq!(size_of::<LoopConfig>(), 304);
+    }
+
+    #[test]
+    fn the_ordinary_policy_can_be_set_and_none_that_is_none() {
+        set_scheduler(0, 0).unwrap();
+        assert!(set_scheduler(77, 0).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`init`]: what PID 1 and the daemons it starts need
 //! - [`ipc`]: System V objects removed
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
+//! - [`partition`]: partitions and file systems that grow in use
 //! - [`superblock`]: which file system a device holds
 //! - [`trace`]: a program killed at a chosen system call, for tests
 //! - [`namespace`]: user, mount, pid and network namespaces, for build sandboxes and `ferrata run`
@@ -22,6 +23,7 @@ pub mod ipc;
 pub mod kernel;
 pub mod namespace;
 pub mod net;
+pub mod partition;
 pub mod process;
 pub mod superblock;
 pub mod trace;

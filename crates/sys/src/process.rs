@@ -335,6 +335,32 @@ pub fn block_signal(signal: i32, block: bool) -> io::Result<()> {
     }
 }
 
+/// Signals that are held back until they are let go: for what a fork and its child must do undisturbed.
+#[derive(Clone, Copy)]
+pub struct Held(libc::sigset_t);
+
+/// Holds all signals back.
+pub fn hold_signals() -> Held {
+    // SAFETY: an all-zero set is valid and filled; both sets live through the calls.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        Held(before)
+    }
+}
+
+impl Held {
+    /// Lets through again what came through before.
+    pub fn release(&self) {
+        // SAFETY: the set is one that the system gave; a null old set is allowed.
+        unsafe {
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
+}
+
 /// Undoes what Rust's start-up does to SIGPIPE: a filter whose reader went away ends silently.
 pub fn reset_sigpipe() {
     // Nothing can go wrong for a signal that exists.
@@ -420,6 +446,45 @@ pub fn readable(fd: i32, milliseconds: i32) -> io::Result<bool> {
     Ok(check(unsafe { libc::poll(&raw mut poll, 1, milliseconds) })? > 0)
 }
 
+/// As [`readable`], and [`io::ErrorKind::Interrupted`] when a caught signal came or waits to be taken, also one that
+/// came right before the call.
+pub fn readable_or_signal(fd: i32, milliseconds: i32) -> io::Result<bool> {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let time = libc::timespec {
+        tv_sec: libc::time_t::from(milliseconds.max(0) / 1000),
+        tv_nsec: libc::c_long::from(milliseconds.max(0) % 1000) * 1_000_000,
+    };
+    let time = if milliseconds < 0 {
+        std::ptr::null()
+    } else {
+        &raw const time
+    };
+    // SAFETY: a filled and an all-zero set are valid; `poll`, `time` and both sets live through the calls; a null time
+    // means for ever. With all signals blocked, none can come between looking at the notes and waiting.
+    let count = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            &raw const all,
+            &raw mut before,
+        ))?;
+        let result = if signal_pending() {
+            Err(io::Error::from_raw_os_error(libc::EINTR))
+        } else {
+            check(libc::ppoll(&raw mut poll, 1, time, &raw const before))
+        };
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        result
+    };
+    Ok(count? > 0)
+}
+
 /// Waits until one of the descriptors can be read, so many milliseconds (-1: for ever); whether one can.
 pub fn readable_any(fds: &[i32], milliseconds: i32) -> io::Result<bool> {
     let mut polls: Vec<libc::pollfd> = fds
@@ -439,6 +504,28 @@ pub fn readable_any(fds: &[i32], milliseconds: i32) -> io::Result<bool> {
 pub fn alarm(seconds: u32) {
     // SAFETY: alarm takes any number and cannot fail.
     unsafe { libc::alarm(seconds) };
+}
+
+/// The local time, as the zone in TZ or /etc/localtime has it: year, month (1 to 12), day, hour, minute, second, and
+/// the day of the week from Sunday, 0.
+pub fn local_time() -> [i32; 7] {
+    // SAFETY: all-zero is a valid tm; a null argument only has time return; both live through the calls. Callers keep
+    // to one thread, so the zone does not change meanwhile.
+    let tm = unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        let now = libc::time(std::ptr::null_mut());
+        libc::localtime_r(&raw const now, &raw mut tm);
+        tm
+    };
+    [
+        tm.tm_year + 1900,
+        tm.tm_mon + 1,
+        tm.tm_mday,
+        tm.tm_hour,
+        tm.tm_min,
+        tm.tm_sec,
+        tm.tm_wday,
+    ]
 }
 
 /// Sets the file mode creation mask and returns the old one.

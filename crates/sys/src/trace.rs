@@ -142,7 +142,8 @@ fn entry(pid: i32) -> io::Result<Option<(i64, [u64; 6])>> {
     // SAFETY: the buffer is as long as is said, and the child is stopped.
     check(unsafe {
         libc::ptrace(
-            libc::PTRACE_GET_SYSCALL_INFO,
+            // PTRACE_GET_SYSCALL_INFO of <linux/ptrace.h>, which libc does not have for musl.
+            0x420e,
             pid,
             std::mem::size_of_val(&info),
             info.as_mut_ptr(),

@@ -15,7 +15,8 @@ fn run(arguments: &[OsString]) -> i32 {
         .first()
         .map_or(OsStr::new("toolbox"), OsString::as_os_str);
     let name = base_name(called.as_bytes());
-    if !matches!(name, b"toolbox" | b"busybox") {
+    // Also `busybox.static` and whatever else it is called.
+    if !name.starts_with(b"toolbox") && !name.starts_with(b"busybox") {
         return match toolbox::find(name) {
             Some(applet) => toolbox::run(applet, arguments),
             None => toolbox::unknown(name),

@@ -29,6 +29,9 @@ pub fn overview() -> i32 {
 
 /// Prints an applet's usage.
 pub fn help(name: &[u8]) -> i32 {
+    if matches!(name, b"busybox" | b"toolbox") {
+        return overview();
+    }
     let Some(applet) = crate::find(name) else {
         return crate::unknown(name);
     };

@@ -49,7 +49,7 @@ fn lists_and_help_name_every_applet() {
     sorted.dedup();
     assert_eq!(sorted.len(), names.lines().count(), "a name stands twice");
     for name in names.lines() {
-        let help = run("toolbox", &[name, "--help"]);
+        let help = run("toolbox", &["--help", name]);
         assert!(
             help.status.success() && text(&help).contains(&format!("usage: {name}")),
             "{name}"
@@ -63,6 +63,6 @@ fn what_is_not_there_is_127() {
     assert_eq!(output.status.code(), Some(127));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "toolbox: nonexistent: applet not found\n"
+        "nonexistent: applet not found\n"
     );
 }

@@ -7,7 +7,7 @@ use apk::index::Index;
 use apk::keys::Trust;
 use apk::package::Reader;
 use apk::record::Record;
-use apk::solver::{Candidate, Wishes, solve};
+use apk::solver::{Candidate, solve};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub fn fetch(session: &Session<'_>) -> Result<u8, Failure> {
         .collect();
     let mut chosen: Vec<&Candidate> = Vec::new();
     if given.has("recursive") {
-        let solved = solve(&world, &candidates, &Wishes::default());
+        let solved = solve(&world, &candidates);
         let Ok(solved) = solved else {
             if transaction::report(session, &known, true) {
                 return Err(Failure::Said(1));
@@ -252,7 +252,7 @@ pub fn cache(session: &Session<'_>) -> Result<u8, Failure> {
     let mut keep: Vec<PathBuf> = session
         .repositories
         .iter()
-        .map(|one| session.cached_index(&format!("{}/APKINDEX.tar.gz", one.folder(session.arch()))))
+        .map(|one| session.cached_index(&one.index(session.arch())))
         .collect();
     keep.extend(
         session

@@ -2,7 +2,7 @@
 
 use super::say;
 use super::session::{Failure, Refresh, Session, failure};
-use super::transaction::{carry_out, confirmed, json_text, report};
+use super::transaction::{Work, carry_out, confirmed, json_text, report};
 use apk::commit::{Kept, New, Source, Step, change_in_words};
 use apk::history::{Back, Build, Changed, Record, lacks, numbers, way_back};
 use apk::keys::KeyRing;
@@ -328,5 +328,12 @@ fn go(session: &mut Session<'_>, back: &Back) -> Result<u8, Failure> {
         session.tell("there is nothing to go back from");
         return Ok(0);
     }
-    carry_out(session, steps, back.world.clone())
+    carry_out(
+        session,
+        Work {
+            steps,
+            world: back.world.clone(),
+            ..Work::default()
+        },
+    )
 }

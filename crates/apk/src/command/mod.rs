@@ -1,16 +1,22 @@
 //! The command line: [`options`] reads it, [`session`] opens the root, and a module for each kind of command does the
-//! rest: [`transaction`] changes the root, [`query`] tells of packages, [`files`] works on package files and
+//! rest: [`add`], [`del`] and [`upgrade`] say what is wanted, [`select`] solves it and [`transaction`] changes the root, [`query`] tells of packages, [`files`] works on package files and
 //! [`audit`] compares the root with its database.
 
+mod add;
 mod audit;
+mod changes;
+mod del;
 mod files;
 mod history;
 mod options;
 mod query;
 mod recovery;
 mod repositories;
+mod scripts;
+mod select;
 mod session;
 mod transaction;
+mod upgrade;
 mod why;
 
 use options::{COMMANDS, Command, GLOBAL, Given, Takes};
@@ -52,6 +58,14 @@ pub fn warn(text: &str) {
 pub fn show_progress(text: &str) {
     let mut err = std::io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// The columns of the terminal behind a descriptor; 50 where there is none, as apk has it.
+pub fn columns(fd: i32) -> usize {
+    if !sys::tty::is_terminal(fd) {
+        return 50;
+    }
+    usize::from(sys::tty::size(fd).1).max(25)
 }
 
 /// The version of apk-tools whose behaviour this follows.
@@ -128,14 +142,14 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     }
     let mut session = Session::open(&given, write)?;
     match command.name {
-        "add" => transaction::add(&mut session),
-        "del" => transaction::del(&mut session),
-        "fix" => transaction::fix(&mut session),
+        "add" => add::add(&mut session),
+        "del" => del::del(&mut session),
+        "fix" => upgrade::fix(&mut session),
         "history" => history::history(&session),
         "undo" => history::undo(&mut session),
         "rollback" => history::rollback(&mut session),
         "why" => why::why(&session),
-        "upgrade" => transaction::upgrade(&mut session),
+        "upgrade" => upgrade::upgrade(&mut session),
         "update" => update(&session),
         "info" => query::info(&session),
         "list" => query::list(&session),

@@ -18,8 +18,12 @@ pub struct Known {
 /// What stands behind an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing, or `=yes`, `=no`, `=auto`.
+    /// Nothing.
     Flag,
+    /// Nothing, or `=yes` or `=no`; `--no-NAME` is the same as `=no`.
+    Bool,
+    /// The same, or `=auto`.
+    Auto,
     /// A value.
     Value,
 }
@@ -29,6 +33,22 @@ const fn flag(letter: Option<char>, name: &'static str) -> Known {
         letter,
         name,
         takes: Takes::Flag,
+    }
+}
+
+const fn boolean(letter: Option<char>, name: &'static str) -> Known {
+    Known {
+        letter,
+        name,
+        takes: Takes::Bool,
+    }
+}
+
+const fn auto(letter: Option<char>, name: &'static str) -> Known {
+    Known {
+        letter,
+        name,
+        takes: Takes::Auto,
     }
 }
 
@@ -49,33 +69,36 @@ pub const GLOBAL: &[Known] = &[
     flag(Some('v'), "verbose"),
     flag(Some('V'), "version"),
     flag(Some('f'), "force"),
-    flag(Some('i'), "interactive"),
+    auto(Some('i'), "interactive"),
     flag(Some('U'), "update-cache"),
     flag(None, "allow-untrusted"),
     value(None, "arch"),
-    flag(None, "cache"),
+    boolean(None, "cache"),
     value(None, "cache-dir"),
     value(None, "cache-max-age"),
-    flag(None, "check-certificate"),
+    boolean(None, "check-certificate"),
     flag(None, "force-broken-world"),
     flag(None, "force-missing-repositories"),
+    flag(None, "force-no-chroot"),
     flag(None, "force-non-repository"),
     flag(None, "force-old-apk"),
     flag(None, "force-overwrite"),
     flag(None, "force-refresh"),
     value(None, "keys-dir"),
-    flag(None, "network"),
+    boolean(None, "network"),
+    boolean(None, "preserve-env"),
+    value(None, "preupgrade-depends"),
     flag(None, "print-arch"),
-    flag(None, "progress"),
-    flag(None, "purge"),
+    auto(None, "progress"),
+    boolean(None, "purge"),
     value(None, "repositories-file"),
-    flag(None, "scripts"),
-    flag(Some('s'), "simulate"),
+    value(None, "repository-config"),
+    auto(None, "root-tmpfs"),
     value(None, "timeout"),
     value(None, "wait"),
-    flag(None, "initdb"),
-    flag(None, "usermode"),
-    flag(None, "chown"),
+    boolean(None, "commit-hooks"),
+    boolean(None, "scripts"),
+    boolean(Some('s'), "simulate"),
 ];
 
 /// The commands: name, what they take, what they do, and their usage.
@@ -98,6 +121,9 @@ pub const COMMANDS: &[Command] = &[
             flag(Some('l'), "latest"),
             flag(Some('u'), "upgrade"),
             value(Some('t'), "virtual"),
+            flag(None, "initdb"),
+            flag(None, "usermode"),
+            flag(None, "no-chown"),
         ],
         about: "add packages to the world and install them",
         usage: "[-l] [-u] [-t NAME] [--initdb] [--usermode] PACKAGE...\n
@@ -127,12 +153,19 @@ a package is a name, with @tag or =version, ~version, <version…, or a file tha
             flag(Some('a'), "available"),
             flag(Some('l'), "latest"),
             flag(None, "ignore"),
+            boolean(None, "preupgrade"),
+            flag(None, "preupgrade-only"),
+            boolean(None, "self-upgrade"),
+            flag(None, "self-upgrade-only"),
             flag(None, "prune"),
         ],
         about: "install newer versions of what is installed",
-        usage: "[-a] [-l] [PACKAGE...]\n
+        usage: "[-a] [-l] [--prune] [--ignore] [--no-preupgrade | --preupgrade-only] [PACKAGE...]\n
 -a  take what the repositories have, older versions too
--l  prefer the newest, whatever the tag",
+-l  prefer the newest, whatever the tag
+--prune   give up what no repository has any more
+--ignore  all but the packages named
+--preupgrade-only  only apk itself, and what --preupgrade-depends names",
     },
     Command {
         name: "fix",
@@ -141,10 +174,13 @@ a package is a name, with @tag or =version, ~version, <version…, or a file tha
             flag(Some('r'), "reinstall"),
             flag(Some('u'), "upgrade"),
             flag(Some('x'), "xattr"),
+            flag(None, "directory-permissions"),
         ],
         about: "install again what is broken",
-        usage: "[-d] [-r] [-u] [PACKAGE...]\n
--r  install again, broken or not    -u  prefer newer versions    -d  their dependencies, too",
+        usage: "[-d] [-r] [-u] [-x] [--directory-permissions] [PACKAGE...]\n
+without a package: what is marked as broken
+-r  install again    -u  prefer newer versions    -d  their dependencies, too
+-x  also what lost its extended attributes    --directory-permissions  owners and modes of all folders",
     },
     Command {
         name: "info",
@@ -213,7 +249,6 @@ without a package: list what is installed
             flag(Some('R'), "recursive"),
             flag(Some('s'), "stdout"),
             flag(None, "url"),
-            flag(None, "simulate"),
         ],
         about: "download packages",
         usage: "[-R] [-o FOLDER | -s | --url] PACKAGE...\n
@@ -373,6 +408,14 @@ impl Given {
             .count()
     }
 
+    /// How much is said: 1, one more for each `-v`, one less for each `-q`.
+    pub fn level(&self) -> i32 {
+        let count = |name| i32::try_from(self.count(name)).unwrap_or(i32::MAX);
+        1_i32
+            .saturating_add(count("verbose"))
+            .saturating_sub(count("quiet"))
+    }
+
     /// An option's value; the last one counts.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
         self.options
@@ -404,17 +447,18 @@ impl Given {
     /// Reads a command line.
     pub fn parse(arguments: &[OsString]) -> Result<Given, Wrong> {
         let mut given = Given::default();
-        let mut own: &[Known] = &[];
+        // A command's options may stand before it.
+        let named = arguments.iter().find_map(|word| {
+            let mut all = COMMANDS.iter();
+            all.find(|command| command.name.as_bytes() == word.as_bytes())
+        });
+        let own: &[Known] = named.map(|command| command.options).unwrap_or_default();
         let mut words = arguments.iter();
         let mut only_operands = false;
         while let Some(word) = words.next() {
             let bytes = word.as_bytes();
             if only_operands || bytes.len() < 2 || !bytes.starts_with(b"-") {
                 if given.command.is_none() {
-                    let command = COMMANDS
-                        .iter()
-                        .find(|command| command.name.as_bytes() == bytes);
-                    own = command.map(|command| command.options).unwrap_or_default();
                     given.command = Some(word.clone());
                 } else {
                     given.operands.push(word.clone());
@@ -426,10 +470,9 @@ impl Given {
                 continue;
             }
             let mut next = |name: &str| {
-                words
-                    .next()
-                    .cloned()
-                    .ok_or_else(|| Wrong(format!("option '{name}' requires an argument")))
+                words.next().cloned().ok_or_else(|| {
+                    Wrong(format!("command line: option '{name}' expects an argument"))
+                })
             };
             if let Some(long) = bytes.strip_prefix(b"--") {
                 let text = String::from_utf8_lossy(long).into_owned();
@@ -445,18 +488,22 @@ impl Given {
                 let (known, negated) = long_name(&name, own)?;
                 let value = match (known.takes, joined) {
                     (Takes::Value, Some(value)) => Some(value),
-                    (Takes::Value, None) => Some(next(&format!("--{name}"))?),
-                    (Takes::Flag, None) if negated => Some("no".into()),
-                    (Takes::Flag, None) => None,
-                    (Takes::Flag, Some(value))
-                        if value == "yes" || value == "no" || value == "auto" =>
-                    {
+                    (Takes::Value, None) => Some(next(&name)?),
+                    (_, None) if negated => Some("no".into()),
+                    (_, None) => None,
+                    (Takes::Flag, Some(value)) => return Err(unexpected(&name, &value)),
+                    (_, Some(value)) if negated => return Err(unexpected(&name, &value)),
+                    (takes, Some(value)) => {
+                        let fits = value == "yes"
+                            || value == "no"
+                            || value == "auto" && takes == Takes::Auto;
+                        if !fits {
+                            return Err(Wrong(format!(
+                                "command line: invalid argument for option '{name}': '{}'",
+                                value.display()
+                            )));
+                        }
                         Some(value)
-                    }
-                    (Takes::Flag, Some(_)) => {
-                        return Err(Wrong(format!(
-                            "option '--{name}' takes only yes, no or auto"
-                        )));
                     }
                 };
                 given.options.push((known.name, value));
@@ -470,15 +517,17 @@ impl Given {
                     .iter()
                     .chain(GLOBAL)
                     .find(|known| known.letter == Some(letter))
-                    .ok_or_else(|| Wrong(format!("unrecognized option '-{letter}'")))?;
+                    .ok_or_else(|| {
+                        Wrong(format!("command line: unrecognized option '{letter}'"))
+                    })?;
                 let value = match known.takes {
-                    Takes::Flag => None,
-                    Takes::Value if rest.is_empty() => Some(next(&format!("-{letter}"))?),
+                    Takes::Value if rest.is_empty() => Some(next(&letter.to_string())?),
                     Takes::Value => {
                         let value = OsString::from_vec(rest.to_vec());
                         rest = b"";
                         Some(value)
                     }
+                    _ => None,
                 };
                 given.options.push((known.name, value));
             }
@@ -487,49 +536,44 @@ impl Given {
     }
 }
 
+fn unexpected(name: &str, value: &OsStr) -> Wrong {
+    Wrong(format!(
+        "command line: option '{name}' does not expect argument (got '{}')",
+        value.display()
+    ))
+}
+
 /// The option of that name, or the only one that begins so; and whether `no-` stood in front.
 fn long_name(name: &str, own: &[Known]) -> Result<(Known, bool), Wrong> {
-    // Names that are no options of their own any more.
-    let name = match name {
-        "no-cache" => "no-cache",
-        "update" => "update-cache",
-        "no-network" => "no-network",
-        "dry-run" => "simulate",
-        name => name,
-    };
-    let all = || own.iter().chain(GLOBAL);
-    let find = |wanted: &str| -> Result<Option<Known>, Wrong> {
-        if let Some(exact) = all().find(|known| known.name == wanted) {
-            return Ok(Some(*exact));
+    let mut fitting: Vec<(&Known, String, bool)> = Vec::new();
+    for known in own.iter().chain(GLOBAL) {
+        let mut spellings = vec![(known.name.to_owned(), false)];
+        if matches!(known.takes, Takes::Bool | Takes::Auto) {
+            spellings.push((format!("no-{}", known.name), true));
         }
-        let mut fitting: Vec<&Known> = all()
-            .filter(|known| known.name.starts_with(wanted))
-            .collect();
-        fitting.dedup_by_key(|known| known.name);
-        match fitting.as_slice() {
-            [] => Ok(None),
-            [one] => Ok(Some(**one)),
-            many => {
-                let names: Vec<String> = many
-                    .iter()
-                    .map(|known| format!("--{}", known.name))
-                    .collect();
-                Err(Wrong(format!(
-                    "ambiguous option '--{wanted}': it may be {}",
-                    names.join(", ")
-                )))
+        for (spelling, negated) in spellings {
+            if spelling == name {
+                return Ok((*known, negated));
+            }
+            let twice = fitting.iter().any(|(_, other, _)| *other == spelling);
+            if spelling.starts_with(name) && !twice {
+                fitting.push((known, spelling, negated));
             }
         }
-    };
-    if let Some(positive) = name.strip_prefix("no-")
-        && let Some(known) = find(positive)?
-        && known.takes == Takes::Flag
-    {
-        return Ok((known, true));
     }
-    match find(name)? {
-        Some(known) => Ok((known, false)),
-        None => Err(Wrong(format!("unrecognized option '--{name}'"))),
+    match fitting.as_slice() {
+        [] => Err(Wrong(format!("command line: unrecognized option '{name}'"))),
+        [(known, _, negated)] => Ok((**known, *negated)),
+        many => {
+            let names: Vec<String> = many
+                .iter()
+                .map(|(_, name, _)| format!("--{name}"))
+                .collect();
+            Err(Wrong(format!(
+                "command line: ambiguous option '{name}': it may be {}",
+                names.join(", ")
+            )))
+        }
     }
 }
 
@@ -545,7 +589,8 @@ mod tests {
     #[test]
     fn options_stand_anywhere_and_are_cut_short() {
         let given =
-            parse("-U --root /x add -t.virt --no-cache --allow-u a b --scripts=no").unwrap();
+            parse("-U --initdb --root /x add -t.virt --no-cache --allow-u a b --scripts=no")
+                .unwrap();
         assert_eq!(given.command.as_deref(), Some(OsStr::new("add")));
         assert_eq!(given.operands, ["a", "b"]);
         assert_eq!(given.value("virtual"), Some(OsStr::new(".virt")));
@@ -559,10 +604,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, word) in [
-            ("add --nonsense", "--nonsense"),
-            ("add -Z", "-Z"),
-            ("add -t", "-t"),
-            ("add --force-b --cache=maybe", "--cache"),
+            ("add --nonsense", "unrecognized option 'nonsense'"),
+            ("add -Z", "'Z'"),
+            ("add -t", "option 't' expects an argument"),
+            (
+                "add --force-b --cache=maybe",
+                "invalid argument for option 'cache': 'maybe'",
+            ),
+            ("add --no-cache=yes", "does not expect argument (got 'yes')"),
             ("add --force-o", "ambiguous"),
         ] {
             let error = parse(text).unwrap_err().to_string();

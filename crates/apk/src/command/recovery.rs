@@ -1,8 +1,8 @@
 //! What an apk that was killed left behind: finished or undone by the next one that may write, whatever its command is.
 
 use super::options::Given;
+use super::scripts::Runner;
 use super::session::{Failure, Lock, cause, take_lock};
-use super::transaction::run_script;
 use super::{say, show_progress, warn};
 use apk::commit::{Commit, Event, Logged, Policy, Recovered, is_pending, recover};
 use apk::journal::FOLDER;
@@ -69,7 +69,7 @@ pub fn run(
         fs,
         keys: &keys,
         policy: &policy,
-        run_script: &mut |name, text, arguments| run_script(root, name, text, arguments),
+        run_script: &mut |name, text, arguments| Runner::plain(root).run(name, text, arguments),
         event: &mut |event| match event {
             Event::Recovery(text) | Event::Warning(text) => warn(&text),
             // Standard output is the command's own.

@@ -6,11 +6,14 @@ use crate::net::{Client, Fetched, Settings, buffered};
 use apk::database::{Database, DatabaseError};
 use apk::index::{Index, IndexError};
 use apk::keys::{KeyError, KeyRing, Trust};
+use apk::package::Identity;
 use apk::record::Record;
 use apk::solver::Candidate;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use sys::fs::Root;
@@ -116,6 +119,8 @@ pub struct Known {
     pub descriptions: Vec<Option<String>>,
     /// What is missing.
     pub unavailable: Vec<Unavailable>,
+    /// What the cache has from an earlier start of a system whose root is in memory.
+    pub cached: Vec<Record>,
 }
 
 impl<'a> Session<'a> {
@@ -213,8 +218,13 @@ impl<'a> Session<'a> {
             refresh
         };
         let mut known = Known::default();
+        if !self.is_lasting() && self.keeps_packages() {
+            // Written there by whoever saves such a system's state.
+            let text = fs::read_to_string(self.cache().join("installed")).unwrap_or_default();
+            known.cached = apk::index::parse(&text).unwrap_or_default();
+        }
         for (number, repository) in self.repositories.iter().enumerate() {
-            let url = format!("{}/APKINDEX.tar.gz", repository.folder(self.arch()));
+            let url = repository.index(self.arch());
             let read = match repository.local() {
                 Some(_) => self.read_local(&url),
                 None => self.read_remote(&url, refresh, &mut known),
@@ -284,19 +294,8 @@ impl<'a> Session<'a> {
 
     /// The place of a package in the cache, if packages are kept there.
     pub fn cached_package(&self, record: &Record) -> Option<PathBuf> {
-        let folder = self.root.join("etc/apk/cache");
-        let kept = self.given.value("cache-dir").is_some() || folder.is_dir();
-        if !kept || self.given.says("cache") == Some(false) {
-            return None;
-        }
-        let identity = record.identity.hex();
-        let name = format!(
-            "{}-{}.{}.apk",
-            record.name,
-            record.version,
-            identity.get(..8).unwrap_or(&identity)
-        );
-        Some(self.cache().join(name))
+        self.keeps_packages()
+            .then(|| self.cache().join(cache_name(record)))
     }
 
     fn read_remote(
@@ -310,14 +309,19 @@ impl<'a> Session<'a> {
         let modified = (!in_memory)
             .then(|| path.metadata().and_then(|meta| meta.modified()).ok())
             .flatten();
-        let fetch = self.may_fetch()
-            && match refresh {
-                Refresh::Always => true,
-                Refresh::IfOld => modified.is_none_or(|time| self.is_old(time)),
-                Refresh::Never => in_memory,
-            };
+        // What stands for a server needs no network.
+        let test = in_memory && url.starts_with(repositories::TEST);
+        let fetch = test
+            || self.may_fetch()
+                && match refresh {
+                    Refresh::Always => true,
+                    Refresh::IfOld => modified.is_none_or(|time| self.is_old(time)),
+                    Refresh::Never => in_memory,
+                };
         if fetch {
-            self.tell(&format!("fetch {url}"));
+            if !url.starts_with(repositories::TEST) {
+                self.tell(&format!("fetch {url}"));
+            }
             match self.fetch_index(url, modified, &path, in_memory) {
                 Ok(Some(index)) => return Ok(index),
                 Ok(None) => {}
@@ -349,10 +353,15 @@ impl<'a> Session<'a> {
         &self,
         url: &str,
         since: Option<SystemTime>,
-        path: &Path,
+        cache: &Path,
         in_memory: bool,
     ) -> Result<Option<Index>, Unavailable> {
         let since = since.filter(|_| !self.given.has("force-refresh"));
+        if let Some(path) = url.strip_prefix(repositories::TEST) {
+            // A file that counts as one of a server.
+            let bytes = fs::read(path).map_err(|error| missing(url, &error))?;
+            return self.keep_index(url, &bytes, cache, in_memory).map(Some);
+        }
         let body = match self
             .client
             .get(url, since)
@@ -360,7 +369,7 @@ impl<'a> Session<'a> {
         {
             Fetched::NotModified => {
                 // So that it does not count as old.
-                if let Ok(file) = File::options().append(true).open(path) {
+                if let Ok(file) = File::options().append(true).open(cache) {
                     let _ = file.set_modified(SystemTime::now());
                 }
                 return Ok(None);
@@ -372,61 +381,151 @@ impl<'a> Session<'a> {
             .take(256 << 20)
             .read_to_end(&mut bytes)
             .map_err(|error| missing(url, &error))?;
-        let index = self.parse(url, bytes.as_slice())?;
+        self.keep_index(url, &bytes, cache, in_memory).map(Some)
+    }
+
+    /// Reads an index that was fetched, and keeps it in the cache.
+    fn keep_index(
+        &self,
+        url: &str,
+        bytes: &[u8],
+        path: &Path,
+        in_memory: bool,
+    ) -> Result<Index, Unavailable> {
+        let index = self.parse(url, bytes)?;
         if !in_memory && !self.given.has("simulate") {
             // A cache that cannot be written (another user, a full disk) only costs the next fetch.
             let new = path.with_extension("new");
-            if fs::write(&new, &bytes)
+            if fs::write(&new, bytes)
                 .and_then(|()| fs::rename(&new, path))
                 .is_err()
             {
                 let _ = fs::remove_file(&new);
             }
         }
-        Ok(Some(index))
+        Ok(index)
     }
 
-    /// All packages that may be chosen: those of the indexes, and those that are only installed.
+    /// All packages that may be chosen: those that are installed, then those of the indexes.
     pub fn candidates(&self, known: &Known) -> Vec<Candidate> {
-        let mut all: Vec<Candidate> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        for (number, record) in &known.packages {
-            let tag = self
-                .repositories
-                .get(*number)
-                .and_then(|one| one.tag.clone());
-            let key = record.identity.to_string();
-            if let Some(candidate) = places.get(&key).and_then(|at| all.get_mut(*at)) {
-                candidate.repositories.push(*number);
-                match (&mut candidate.tags, tag) {
-                    (Some(tags), Some(tag)) => tags.push(tag),
-                    (tags, None) => *tags = None,
-                    (None, Some(_)) => {}
-                }
-                continue;
-            }
-            places.insert(key, all.len());
+        let count = self.database.packages.len() + known.packages.len();
+        let mut all: Vec<Candidate> = Vec::with_capacity(count);
+        let mut places: HashMap<&Identity, usize> = HashMap::with_capacity(count);
+        for package in &self.database.packages {
+            places.insert(&package.record.identity, all.len());
             all.push(Candidate {
-                record: record.clone(),
-                installed: false,
-                repositories: vec![*number],
-                tags: tag.map(|tag| vec![tag]),
+                installed: true,
+                installed_tag: package.tag.clone(),
+                ..Candidate::of(package.record.clone())
             });
         }
-        for package in &self.database.packages {
-            let key = package.record.identity.to_string();
-            if let Some(candidate) = places.get(&key).and_then(|at| all.get_mut(*at)) {
-                candidate.installed = true;
+        let cached = self.cached_names();
+        for record in &known.cached {
+            if !places.contains_key(&record.identity) {
+                places.insert(&record.identity, all.len());
+                all.push(Candidate {
+                    cached: true,
+                    ..Candidate::of(record.clone())
+                });
+            }
+        }
+        for (number, record) in &known.packages {
+            if let Some(candidate) = places.get(&record.identity).and_then(|at| all.get_mut(*at)) {
+                candidate.repositories.push(*number);
                 continue;
             }
+            places.insert(&record.identity, all.len());
             all.push(Candidate {
-                record: package.record.clone(),
-                installed: true,
-                repositories: Vec::new(),
-                tags: None,
+                repositories: vec![*number],
+                ..Candidate::of(record.clone())
             });
+        }
+        for candidate in &mut all {
+            candidate.uninstallable |= self.is_foreign(&candidate.record);
+            candidate.cached |=
+                !cached.is_empty() && cached.contains(&cache_name(&candidate.record));
         }
         all
+    }
+
+    /// Whether a package is for another kind of machine.
+    fn is_foreign(&self, record: &Record) -> bool {
+        let arch = &record.arch;
+        !arch.is_empty() && arch != "noarch" && !self.arches.contains(arch)
+    }
+
+    /// The packages in the cache, by their files' names.
+    fn cached_names(&self) -> HashSet<OsString> {
+        if !self.keeps_packages() {
+            return HashSet::new();
+        }
+        let entries = fs::read_dir(self.cache()).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name()).collect()
+    }
+
+    /// Whether downloaded packages are kept in the cache.
+    pub fn keeps_packages(&self) -> bool {
+        let chosen =
+            self.given.value("cache-dir").is_some() || self.root.join("etc/apk/cache").is_dir();
+        chosen && self.given.says("cache") != Some(false)
+    }
+
+    /// Whether the root is still there after the machine was switched off.
+    pub fn is_lasting(&self) -> bool {
+        /// `TMPFS_MAGIC` and `RAMFS_MAGIC` of statfs(2).
+        const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+        let detected =
+            || rustix::fs::statfs(&self.root).is_ok_and(|found| IN_MEMORY.contains(&found.f_type));
+        match self
+            .given
+            .value("root-tmpfs")
+            .and_then(|word| word.to_str())
+        {
+            Some("auto") => !detected(),
+            _ => !self.given.says("root-tmpfs").unwrap_or_else(detected),
+        }
+    }
+
+    /// Whether one of the repositories is a folder of this machine.
+    pub fn is_local(&self, repositories: &[usize]) -> bool {
+        let mut all = repositories
+            .iter()
+            .filter_map(|number| self.repositories.get(*number));
+        all.any(|repository| repository.local().is_some())
+    }
+
+    /// Lets another apk work on the root.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Gives all folders of packages the owners and modes that they are to have.
+    pub fn fix_folders(&self) -> Result<(), Failure> {
+        use sys::fs::FileSystem;
+        let root = rustix::process::geteuid().is_root();
+        for package in &self.database.packages {
+            for folder in package
+                .folders
+                .iter()
+                .filter(|folder| !folder.path.is_empty())
+            {
+                let path = Path::new(OsStr::from_bytes(&folder.path));
+                let Ok(meta) = self.fs.metadata(path) else {
+                    continue;
+                };
+                if meta.kind != sys::fs::Kind::Folder {
+                    continue;
+                }
+                let acl = folder.acl;
+                if root && (meta.uid, meta.gid) != (acl.uid, acl.gid) {
+                    self.fs.chown(path, acl.uid, acl.gid).map_err(io_at(path))?;
+                }
+                if meta.mode & 0o7777 != acl.mode {
+                    self.fs.chmod(path, acl.mode).map_err(io_at(path))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where a package's bytes come from: the cache, a folder or a server. Opened when it is its turn.
@@ -441,7 +540,7 @@ impl<'a> Session<'a> {
                 } else {
                     &record.arch
                 };
-                format!("{}/{name}", repository.folder(arch))
+                repository.package(arch, &name)
             })
             .collect();
         Source {
@@ -474,6 +573,13 @@ impl Drop for Session<'_> {
         // The lock goes with its file; that it is held until now is all that counts.
         self.lock = None;
     }
+}
+
+/// The name of a package's file in the cache.
+fn cache_name(record: &Record) -> OsString {
+    let identity = record.identity.hex();
+    let start = identity.get(..8).unwrap_or(&identity);
+    format!("{}-{}.{start}.apk", record.name, record.version).into()
 }
 
 fn missing(url: &str, error: &io::Error) -> Unavailable {
@@ -524,6 +630,14 @@ fn configured(given: &Given, root: &Path) -> Result<Vec<Repository>, Failure> {
             all.push(repository);
         }
     };
+    for word in given.values("repository-config") {
+        let text = word.to_string_lossy();
+        for repository in repositories::parse(&text)
+            .map_err(|(_, what)| Failure::Say(format!("--repository-config: {what}")))?
+        {
+            add(repository);
+        }
+    }
     for word in given.values("repository") {
         let text = word.to_string_lossy();
         for repository in repositories::parse(&text)
@@ -602,7 +716,7 @@ impl Source {
             let named = |error: io::Error| {
                 io::Error::new(error.kind(), format!("{url}: {}", cause(&error)))
             };
-            if let Some(path) = local(url) {
+            if let Some(path) = repositories::file(url) {
                 match File::open(path) {
                     Ok(file) => return Ok(Box::new(BufReader::with_capacity(64 * 1024, file))),
                     Err(error) => last = named(error),

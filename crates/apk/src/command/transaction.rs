@@ -1,26 +1,25 @@
-//! `add`, `del`, `fix`, `upgrade`: what changes the root.
+//! Carrying out: what changes the root.
 
-use super::session::{Failure, Known, Refresh, Session, failure, io_at};
+use super::changes::{Line, summary};
+use super::scripts::{Runner, hooks};
+use super::session::{Failure, Known, Session, failure, io_at};
 use super::{complain, recovery, warn};
-use apk::commit::{Change, Commit, CommitError, Event, Logged, New, Policy, Step, change_in_words};
+use apk::commit::{Commit, CommitError, Event, Logged, Policy, Step};
 use apk::dependency::{Dependency, Operator};
 use apk::keys::Trust;
 use apk::package::{self, Identity, PkgInfo, Reader};
 use apk::record::Record;
-use apk::solver::{Candidate, Wishes, solve};
 use apk::version::Version;
-use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Packages that are in no repository: files of the command line, and virtual ones.
 #[derive(Default)]
-struct Extra {
-    records: Vec<Record>,
+pub struct Extra {
+    /// Each, and whether it is a file.
+    records: Vec<(Record, bool)>,
     bytes: HashMap<String, Bytes>,
 }
 
@@ -29,220 +28,29 @@ enum Bytes {
     Memory(Vec<u8>),
 }
 
-/// What is to be done.
-struct Plan {
-    world: Vec<Dependency>,
-    wishes: Wishes,
-    /// Installed again although nothing changed.
-    again: HashSet<String>,
-    extra: Extra,
-}
-
-impl Plan {
-    fn new(session: &Session<'_>) -> Plan {
-        Plan {
-            world: session.database.world.clone(),
-            wishes: Wishes::default(),
-            again: HashSet::new(),
-            extra: Extra::default(),
-        }
-    }
-}
-
-fn parse(word: &OsString) -> Result<Dependency, Failure> {
-    let text = word.to_string_lossy();
-    Dependency::parse(&text).map_err(|error| Failure::Say(error.to_string()))
-}
-
-/// Puts a dependency into the world, in the place of one of the same name.
-fn want(world: &mut Vec<Dependency>, dependency: Dependency) {
-    match world.iter_mut().find(|known| known.name == dependency.name) {
-        Some(known) => *known = dependency,
-        None => world.push(dependency),
-    }
-    world.sort_by(|a, b| a.name.cmp(&b.name));
-}
-
-/// `apk add`
-pub fn add(session: &mut Session<'_>) -> Result<u8, Failure> {
-    let given = session.given;
-    let mut plan = Plan::new(session);
-    let mut wanted = Vec::new();
-    for word in &given.operands {
-        if word.to_string_lossy().ends_with(".apk") {
-            wanted.push(plan.extra.file(session, Path::new(word))?);
-        } else {
-            wanted.push(parse(word)?);
-        }
-    }
-    if given.has("upgrade") || given.has("latest") {
-        plan.wishes.upgrade_names = wanted.iter().map(|one| one.name.clone()).collect();
-        plan.wishes.latest = given.has("latest");
-    }
-    if let Some(name) = given.value("virtual") {
-        let dependency = parse(&name.to_owned())?;
-        let world = plan.extra.virtual_package(&dependency, &wanted)?;
-        want(&mut plan.world, world);
-    } else {
-        for dependency in wanted {
-            want(&mut plan.world, dependency);
-        }
-    }
-    let known = session.load(Refresh::IfOld)?;
-    apply(session, plan, &known)
-}
-
-/// `apk del`
-pub fn del(session: &mut Session<'_>) -> Result<u8, Failure> {
-    let given = session.given;
-    let mut plan = Plan::new(session);
-    let mut status = 0;
-    let mut names = Vec::new();
-    for word in &given.operands {
-        let name = parse(word)?.name;
-        let in_world = plan.world.iter().any(|known| known.name == name);
-        if !in_world && session.database.get(&name).is_none() {
-            complain(&format!("no such package: {name}"));
-            status = 1;
-        }
-        plan.world.retain(|known| known.name != name);
-        names.push(name);
-    }
-    if given.has("rdepends") {
-        // Whoever needs one of them goes, and so on.
-        let mut at = 0;
-        while let Some(name) = names.get(at).cloned() {
-            for package in &session.database.packages {
-                let needs = package.record.depends.iter().any(|dependency| {
-                    !dependency.conflict && provides(session, &name, &dependency.name)
-                });
-                if needs && !names.contains(&package.record.name) {
-                    names.push(package.record.name.clone());
-                }
-            }
-            at += 1;
-        }
-        plan.world.retain(|known| !names.contains(&known.name));
-    }
-    // To remove needs no server: what is installed is known.
-    let known = session.load(Refresh::Never)?;
-    let left: Vec<String> = names.clone();
-    let done = apply(session, plan, &known)?;
-    let mut still: Vec<String> = Vec::new();
-    for name in left {
-        if session.database.get(&name).is_none() {
-            continue;
-        }
-        let mut because: Vec<&str> = session
-            .database
-            .packages
-            .iter()
-            .filter(|package| {
-                package.record.depends.iter().any(|dependency| {
-                    !dependency.conflict && provides(session, &name, &dependency.name)
-                })
-            })
-            .map(|package| package.record.name.as_str())
-            .collect();
-        because.sort_unstable();
-        still.push(format!("  {name}: {}", because.join(" ")));
-    }
-    if !still.is_empty() {
-        session.tell(&format!(
-            "World updated, but the following packages are not removed due to:\n{}",
-            still.join("\n")
-        ));
-    }
-    Ok(done.max(status))
-}
-
-/// Whether an installed package of that name provides another name.
-fn provides(session: &Session<'_>, package: &str, name: &str) -> bool {
-    package == name
-        || session.database.get(package).is_some_and(|installed| {
-            installed
-                .record
-                .provides
-                .iter()
-                .any(|provided| provided.name == name)
-        })
-}
-
-/// `apk upgrade`
-pub fn upgrade(session: &mut Session<'_>) -> Result<u8, Failure> {
-    let given = session.given;
-    let mut plan = Plan::new(session);
-    let available = given.has("available");
-    if given.operands.is_empty() {
-        plan.wishes.upgrade = true;
-    } else {
-        for word in &given.operands {
-            let name = parse(word)?.name;
-            if session.database.get(&name).is_none() {
-                return failure(format!("{name}: it is not installed"));
-            }
-            plan.wishes.upgrade_names.insert(name);
-        }
-    }
-    plan.wishes.available = available;
-    plan.wishes.latest = given.has("latest");
-    if available {
-        // A pin to one build would keep it from changing.
-        for wanted in &mut plan.world {
-            if matches!(wanted.version, Some((Operator::Identity, _))) {
-                wanted.version = None;
-            }
-        }
-    }
-    let known = session.load(Refresh::IfOld)?;
-    apply(session, plan, &known)
-}
-
-/// `apk fix`
-pub fn fix(session: &mut Session<'_>) -> Result<u8, Failure> {
-    let given = session.given;
-    let mut plan = Plan::new(session);
-    let mut names: Vec<String> = Vec::new();
-    for word in &given.operands {
-        let name = parse(word)?.name;
-        let Some(package) = session.database.get(&name) else {
-            return failure(format!("{name}: it is not installed"));
-        };
-        if given.has("depends") {
-            for dependency in &package.record.depends {
-                names.extend(
-                    session
-                        .database
-                        .packages
-                        .iter()
-                        .filter(|one| provides(session, &one.record.name, &dependency.name))
-                        .map(|one| one.record.name.clone()),
-                );
-            }
-        }
-        names.push(name);
-    }
-    if names.is_empty() {
-        let all = given.has("reinstall");
-        names = session
-            .database
-            .packages
-            .iter()
-            .filter(|package| all || !package.flags.is_empty())
-            .map(|package| package.record.name.clone())
-            .collect();
-    }
-    if given.has("upgrade") {
-        plan.wishes.upgrade_names = names.iter().cloned().collect();
-    }
-    plan.again = names.into_iter().collect();
-    let known = session.load(Refresh::IfOld)?;
-    apply(session, plan, &known)
+/// A transaction that was decided on.
+#[derive(Default)]
+pub struct Work {
+    /// The packages.
+    pub steps: Vec<Step>,
+    /// The world behind it.
+    pub world: Vec<Dependency>,
+    /// Packages that are pinned to another tag, and otherwise stay.
+    pub pins: Vec<(String, Option<String>)>,
+    /// What is shown; empty: what the steps themselves tell.
+    pub lines: Vec<Line>,
+    /// More follows: how it ended is not yet said.
+    pub part_of_more: bool,
 }
 
 impl Extra {
+    /// The packages, once.
+    pub fn take(&mut self) -> Vec<(Record, bool)> {
+        std::mem::take(&mut self.records)
+    }
+
     /// A file of the command line: the world names exactly this one.
-    fn file(&mut self, session: &Session<'_>, path: &Path) -> Result<Dependency, Failure> {
+    pub fn file(&mut self, session: &Session<'_>, path: &Path) -> Result<Dependency, Failure> {
         let file = File::open(path).map_err(io_at(path))?;
         let size = file.metadata().map_err(io_at(path))?.len();
         let reader = Reader::open(BufReader::new(file), &session.keys)
@@ -268,19 +76,18 @@ impl Extra {
             version: Some((Operator::Identity, Version::new(identity.clone()))),
         };
         self.bytes.insert(identity, Bytes::File(path.to_owned()));
-        self.records.push(record);
+        self.records.push((record, true));
         Ok(dependency)
     }
 
     /// A package that has nothing but dependencies.
-    fn virtual_package(
+    pub fn virtual_package(
         &mut self,
         name: &Dependency,
         depends: &[Dependency],
     ) -> Result<Dependency, Failure> {
         let version = match &name.version {
-            Some((Operator::Equal, version)) => version.to_string(),
-            Some(_) => return failure("-t takes NAME or NAME=VERSION"),
+            Some((_, version)) => version.to_string(),
             None => now_as_version(),
         };
         let mut info = PkgInfo::new(&name.name, &version, "noarch");
@@ -292,7 +99,7 @@ impl Extra {
         let record = Record::of_package(identity, &info, size);
         let key = record.identity.to_string();
         self.bytes.insert(key, Bytes::Memory(bytes));
-        self.records.push(record);
+        self.records.push((record, false));
         Ok(Dependency {
             conflict: false,
             name: name.name.clone(),
@@ -301,7 +108,7 @@ impl Extra {
         })
     }
 
-    fn open(
+    pub fn open(
         &mut self,
         identity: &Identity,
     ) -> Option<Box<dyn FnOnce() -> io::Result<Box<dyn BufRead>>>> {
@@ -342,93 +149,6 @@ pub fn report(session: &Session<'_>, known: &Known, as_errors: bool) -> bool {
         }
     }
     fatal && !session.given.has("force-missing-repositories")
-}
-
-/// Solves, shows, and carries out.
-fn apply(session: &mut Session<'_>, mut plan: Plan, known: &Known) -> Result<u8, Failure> {
-    let given = session.given;
-    if known.unavailable.iter().any(|one| one.suspicious) && report(session, known, false) {
-        return Err(Failure::Said(1));
-    }
-    let mut candidates = session.candidates(known);
-    candidates.extend(plan.extra.records.drain(..).map(|record| Candidate {
-        record,
-        installed: false,
-        repositories: Vec::new(),
-        tags: None,
-    }));
-    let chosen = match solve(&plan.world, &candidates, &plan.wishes) {
-        Ok(chosen) => {
-            report(session, known, false);
-            chosen
-        }
-        Err(error) => {
-            // What is missing may just be in the repository that does not answer.
-            if !known.unavailable.is_empty() {
-                report(session, known, true);
-                return Err(Failure::Said(1));
-            }
-            return failure(error.to_string().trim_end().to_owned());
-        }
-    };
-    let mut changes = Vec::new();
-    let mut kept = HashSet::new();
-    for at in chosen {
-        let Some(candidate) = candidates.get(at) else {
-            continue;
-        };
-        let record = &candidate.record;
-        kept.insert(record.name.clone());
-        let old = session.database.get(&record.name);
-        let same = old.is_some_and(|old| old.record.identity == record.identity);
-        if same && !plan.again.contains(&record.name) {
-            continue;
-        }
-        let open = match plan.extra.open(&record.identity) {
-            Some(open) => open,
-            None => {
-                let source = session.source(record, &candidate.repositories);
-                Box::new(move || source.open())
-            }
-        };
-        changes.push(Change {
-            old: old.map(|old| old.record.name.clone()),
-            new: Some(New {
-                record: record.clone(),
-                open,
-                check_signature: false,
-                tag: candidate
-                    .tags
-                    .as_ref()
-                    .and_then(|tags| tags.first().cloned()),
-            }),
-        });
-    }
-    for package in session.database.packages.iter().rev() {
-        if !kept.contains(&package.record.name) {
-            changes.push(Change {
-                old: Some(package.record.name.clone()),
-                new: None,
-            });
-        }
-    }
-    if given.has("simulate") {
-        simulate(session, &changes);
-        summary(session, &kept, &candidates);
-        return Ok(0);
-    }
-    if given.has("interactive") && !changes.is_empty() {
-        simulate(session, &changes);
-        if !confirmed() {
-            return failure("nothing was changed");
-        }
-    }
-    let world = std::mem::take(&mut plan.world);
-    carry_out(
-        session,
-        changes.into_iter().map(Step::from).collect(),
-        world,
-    )
 }
 
 /// How many bytes of replaced files are kept, unless the configuration says otherwise.
@@ -478,16 +198,11 @@ const ENDING: [i32; 3] = [1, 2, 15];
 const SIGPIPE: i32 = 13;
 
 /// Carries out a transaction and tells of it.
-pub fn carry_out(
-    session: &mut Session<'_>,
-    steps: Vec<Step>,
-    world: Vec<Dependency>,
-) -> Result<u8, Failure> {
+pub fn carry_out(session: &mut Session<'_>, work: Work) -> Result<u8, Failure> {
     use sys::process::{Disposition, is_ignored, set_signal, signal_pending, take_signal};
     let given = session.given;
-    let usermode = given.has("usermode")
-        || given.says("chown") == Some(false)
-        || !rustix::process::geteuid().is_root();
+    let usermode =
+        given.has("usermode") || given.has("no-chown") || !rustix::process::geteuid().is_root();
     let words: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
@@ -497,6 +212,7 @@ pub fn carry_out(
         no_scripts: given.says("scripts") == Some(false),
         overwrite: given.has("force-overwrite") || given.has("force"),
         purge: given.has("purge"),
+        pins: work.pins,
         allow_untrusted: given.has("allow-untrusted"),
         journal: Some(Logged {
             when: recovery::now(),
@@ -516,24 +232,44 @@ pub fn carry_out(
     // Whoever listens may go away; the transaction does not end in its middle for that.
     let _ = set_signal(SIGPIPE, Disposition::Ignore);
     let quiet = given.has("quiet");
-    let root = session.root.clone();
+    let runner = Runner::new(session);
+    hooks::run(session, &runner, "pre-commit")?;
+    let mut lines = work.lines.into_iter().peekable();
+    let listed = lines.peek().is_some();
     let result = Commit {
         fs: &session.fs,
         keys: &session.keys,
         policy: &policy,
-        run_script: &mut |name, text, arguments| run_script(&root, name, text, arguments),
+        run_script: &mut |name, text, arguments| runner.run(name, text, arguments),
         event: &mut |event| match event {
             Event::Package {
                 number,
                 total,
                 what,
-            } if !quiet => mention(&format!("({number}/{total}) {what}")),
-            Event::Script(text) if !quiet => mention(&text),
+            } if !quiet => {
+                if !listed {
+                    mention(&format!("({number}/{total}) {what}"));
+                }
+                // With those in front of it that change no file.
+                for line in lines.by_ref() {
+                    mention(&line.text);
+                    if line.is_step {
+                        break;
+                    }
+                }
+            }
+            Event::Script(text) if !quiet => {
+                let indent = if text.ends_with(".trigger") { "" } else { "  " };
+                mention(&format!("{indent}{text}"));
+            }
             Event::Warning(text) | Event::Recovery(text) => warn(&text),
             Event::Package { .. } | Event::Script(_) => {}
         },
     }
-    .run_steps(&mut session.database, steps, world);
+    .run_steps(&mut session.database, work.steps, work.world);
+    if !quiet && result.is_ok() {
+        lines.for_each(|line| mention(&line.text));
+    }
     let signal = take_signal();
     for signal in ENDING {
         if !is_ignored(signal) {
@@ -550,18 +286,15 @@ pub fn carry_out(
         }
         (Err(error), _) => return Err(explain(&error)),
     };
-    let names: HashSet<String> = session
-        .database
-        .packages
-        .iter()
-        .map(|package| package.record.name.clone())
-        .collect();
-    summary(session, &names, &[]);
+    hooks::run(session, &runner, "post-commit")?;
+    if !work.part_of_more {
+        summary(session, (0, 0), failed);
+    }
     Ok(u8::from(failed > 0))
 }
 
 /// A line on standard output, if anybody still reads it.
-fn mention(text: &str) {
+pub fn mention(text: &str) {
     use io::Write;
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
@@ -606,139 +339,21 @@ fn explain(error: &CommitError) -> Failure {
     Failure::Say(text)
 }
 
-fn simulate(session: &Session<'_>, changes: &[Change]) {
-    let total = changes.len();
-    for (number, change) in (1..).zip(changes) {
-        let old = change
-            .old
-            .as_ref()
-            .and_then(|name| session.database.get(name))
-            .map(|package| &package.record);
-        let what = match (old, change.new.as_ref().map(|new| &new.record)) {
-            (None, Some(new)) => format!("Installing {} ({})", new.name, new.version),
-            (Some(old), None) => format!("Purging {} ({})", old.name, old.version),
-            (Some(old), Some(new)) => change_in_words(
-                &new.name,
-                &old.version,
-                &new.version,
-                old.identity == new.identity,
-            ),
-            (None, None) => continue,
-        };
-        session.tell(&format!("({number}/{total}) {what}"));
-    }
+/// `[Y/n]`: the answer of those who only press Enter, or give none, is yes.
+pub fn prompt() -> bool {
+    use io::Write;
+    let mut out = io::stdout().lock();
+    let _ = out
+        .write_all(b"Do you want to continue [Y/n]? ")
+        .and_then(|()| out.flush());
+    drop(out);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).is_ok()
+        && matches!(line.chars().next(), None | Some('y' | 'Y' | '\n'))
 }
 
 pub fn confirmed() -> bool {
     super::show_progress("Do you want to continue [y/N]? ");
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).is_ok() && line.trim().eq_ignore_ascii_case("y")
-}
-
-/// `OK: 5 MiB in 12 packages`
-fn summary(session: &Session<'_>, names: &HashSet<String>, candidates: &[Candidate]) {
-    let size: u64 = if candidates.is_empty() {
-        session
-            .database
-            .packages
-            .iter()
-            .map(|package| package.record.installed_size)
-            .sum()
-    } else {
-        // Each name counts once: the one that was chosen or is installed.
-        names
-            .iter()
-            .filter_map(|name| {
-                candidates
-                    .iter()
-                    .find(|candidate| candidate.record.name == *name)
-            })
-            .map(|candidate| candidate.record.installed_size)
-            .sum()
-    };
-    let count = names.len();
-    let amount = if size < 1 << 20 {
-        format!("{} KiB", size >> 10)
-    } else {
-        format!("{} MiB", size >> 20)
-    };
-    session.tell(&format!("OK: {amount} in {count} packages"));
-}
-
-/// Runs a script of a package in the root: with a clean environment, and in a chroot where the root is another one.
-pub fn run_script(root: &Path, name: &str, text: &[u8], arguments: &[String]) -> io::Result<i32> {
-    let folder = root.join("lib/apk/exec");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join(name);
-    let done = start_script(root, &path, name, text, arguments);
-    let _ = fs::remove_file(&path);
-    let _ = fs::remove_dir(&folder);
-    done
-}
-
-fn start_script(
-    root: &Path,
-    path: &Path,
-    name: &str,
-    text: &[u8],
-    arguments: &[String],
-) -> io::Result<i32> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o755)
-        .open(path)?;
-    io::Write::write_all(&mut file, text)?;
-    drop(file);
-    let inside = Path::new("/lib/apk/exec").join(name);
-    let mut package = name;
-    let mut script = "";
-    if let Some((before, behind)) = name.rsplit_once('.') {
-        (package, script) = (before, behind);
-    }
-    let environment = [
-        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("APK_PACKAGE", package),
-        ("APK_SCRIPT", script),
-    ];
-    if root == Path::new("/") {
-        let status = Command::new(&inside)
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .current_dir("/")
-            .status()?;
-        return Ok(status
-            .code()
-            .or(status.signal().map(|s| 128 + s))
-            .unwrap_or(1));
-    }
-    let words: Vec<OsString> = std::iter::once(inside.clone().into_os_string())
-        .chain(arguments.iter().map(OsString::from))
-        .collect();
-    let environment: Vec<OsString> = environment
-        .iter()
-        .map(|(key, value)| format!("{key}={value}").into())
-        .collect();
-    let child = sys::process::fork(|| {
-        let entered = rustix::process::chroot(root).and_then(|()| rustix::process::chdir("/"));
-        if let Err(error) = entered {
-            complain(&format!("{}: {error}", root.display()));
-            return 126;
-        }
-        let _ = sys::process::umask(0o022);
-        let error = sys::process::exec(&inside, &words, &environment);
-        complain(&format!("{name}: {error}"));
-        127
-    })?;
-    loop {
-        match sys::process::wait(sys::process::Which::One(child), true, false) {
-            Ok(Some((_, status))) => return Ok(status.code()),
-            Ok(None) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

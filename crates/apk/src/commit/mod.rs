@@ -166,6 +166,8 @@ pub struct Policy {
     /// How the transaction is recorded. Without it nothing is flushed, and a killed run leaves what it leaves: for roots
     /// that are made anew when that happens.
     pub journal: Option<Logged>,
+    /// Packages that are pinned to another tag without being changed.
+    pub pins: Vec<(String, Option<String>)>,
     /// Asked now and then, until there is no way back: whether to give up.
     pub interrupted: Option<fn() -> bool>,
 }

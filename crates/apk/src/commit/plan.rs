@@ -23,6 +23,7 @@ impl Commit<'_> {
         world: Vec<Dependency>,
     ) -> Result<usize, CommitError> {
         if steps.is_empty()
+            && self.policy.pins.is_empty()
             && world == database.world
             && self.fs.metadata(Path::new(database::INSTALLED)).is_ok()
         {
@@ -169,12 +170,19 @@ impl Commit<'_> {
             plan.journal.keep = Some(Path::new(KEPT).join(history::name(number)));
             plan.journal.space = logged.space;
         }
-        let new = plan.parts(&mut stage, parts, purge, keep, world);
+        let mut new = plan.parts(&mut stage, parts, purge, keep, world);
+        for (name, tag) in &self.policy.pins {
+            let package = new.packages.iter_mut().find(|one| one.record.name == *name);
+            if let Some(package) = package {
+                package.tag.clone_from(tag);
+            }
+        }
         if recorded {
             let record = Record::between(number, &logged, database, &new);
             plan.history(&record, made)?;
         }
-        plan.files(&new, made)?;
+        let only_world = plan.journal.parts.is_empty() && self.policy.pins.is_empty();
+        plan.files(&new, only_world, made)?;
         plan.systems(&mut stage)?;
         let journal = plan.journal;
         if log.is_kept() {
@@ -363,10 +371,14 @@ impl Plan<'_> {
     }
 
     /// The database beside itself.
-    fn files(&mut self, new: &Database, made: &mut Vec<PathBuf>) -> Result<(), CommitError> {
+    fn files(
+        &mut self,
+        new: &Database,
+        only_world: bool,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(), CommitError> {
         let places = database::Places::default();
-        if self.journal.parts.is_empty() && self.fs.metadata(Path::new(database::INSTALLED)).is_ok()
-        {
+        if only_world && self.fs.metadata(Path::new(database::INSTALLED)).is_ok() {
             return self.file(&places.world, new.world_text().as_bytes(), made);
         }
         for (path, bytes) in new.files(&places)? {

@@ -135,8 +135,11 @@ impl World {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_apk"));
+        // What runs in the background ignores signals, and its children inherit that.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=HUP,INT,QUIT,TERM,PIPE")
+            .arg(env!("CARGO_BIN_EXE_apk"))
             .arg("--root")
             .arg(self.root())
             .env_remove("http_proxy");

@@ -5,7 +5,7 @@ use anyhow::Result;
 use std::process::{Command, ExitCode, Stdio};
 
 /// A program that the work needs: its name, the argument that prints its version, Debian's package.
-const PROGRAMS: [(&str, &str, &str); 13] = [
+const PROGRAMS: [(&str, &str, &str); 16] = [
     ("/usr/bin/cargo", "--version", "cargo-web"),
     ("/usr/bin/rustc", "--version", "rustc-web"),
     ("clang-19", "--version", "clang-19"),
@@ -17,6 +17,9 @@ const PROGRAMS: [(&str, &str, &str); 13] = [
     ("bison", "--version", "bison"),
     ("mke2fs", "-V", "e2fsprogs"),
     ("sfdisk", "--version", "fdisk"),
+    ("mksquashfs", "-version", "squashfs-tools"),
+    ("xorriso", "-version", "xorriso"),
+    ("syslinux", "--version", "syslinux"),
     ("ssh", "-V", "openssh-client"),
     ("qemu-system-x86_64", "--version", "qemu-system-x86"),
 ];
@@ -45,6 +48,8 @@ pub fn run(context: &Context) -> Result<ExitCode> {
         ("/usr/include/openssl/opensslv.h", "libssl-dev"),
         ("/usr/include/libelf.h", "libelf-dev"),
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+        ("/usr/lib/ISOLINUX/isolinux.bin", "isolinux"),
+        ("/usr/lib/syslinux/mbr/gptmbr.bin", "syslinux-common"),
     ] {
         if std::path::Path::new(file).exists() {
             println!("ok       {file}");

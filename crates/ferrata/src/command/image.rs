@@ -5,7 +5,7 @@ use crate::show::{self, Steps};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use image::bill::Lock;
-use image::spec::{PathSpec, Spec};
+use image::spec::{Kind, PathSpec, Spec};
 use image::{Inputs, Output, Step};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,8 +124,20 @@ pub fn make(
     extras: &Extras,
     out: &Path,
 ) -> Result<Output> {
-    let mut steps = Steps::new(if spec.disk.is_some() { 4 } else { 2 });
+    let mut steps = Steps::new(match spec.kind {
+        Kind::Disk | Kind::Iso => 4,
+        Kind::Netboot => 3,
+        Kind::Rootfs | Kind::Container => 2,
+    });
+    let key = match spec.kind {
+        Kind::Iso | Kind::Netboot => Some(abuild::keys::packages(&context.config)?),
+        _ => None,
+    };
     let output = with_inputs(context, name, spec, extras, out, |inputs| {
+        let inputs = &Inputs {
+            key: key.as_ref(),
+            ..inputs.clone()
+        };
         image::build(inputs, &mut |step| {
             steps.next(match step {
                 Step::Install => "installing the packages",
@@ -174,6 +186,7 @@ fn with_inputs<T>(
         locked: extras.lock.as_ref(),
         more_packages: &more_packages,
         stub: Path::new(STUB),
+        key: None,
         out,
     })
 }

@@ -1,11 +1,16 @@
 //! The commands, one file each: parse, ask, print.
 
+pub mod config;
+pub mod depend;
+pub mod lint;
+pub mod log;
 pub mod messages;
 pub mod openrc;
 pub mod power;
 pub mod service;
 pub mod status;
 pub mod update;
+pub mod why;
 
 use crate::control::{self, Flags, Request};
 use crate::engine::{Asker, Engine, Goal};
@@ -25,6 +30,12 @@ pub fn main(layout: &Layout, name: &str, arguments: &[OsString]) -> i32 {
         "rc-service" | "service" => service::main(layout, arguments),
         "rc-update" => update::main(layout, arguments),
         "rc-status" => status::main(layout, arguments),
+        "rc-config" => config::main(layout, arguments),
+        "rc-depend" => depend::main(layout, arguments),
+        "rc-lint" => lint::main(layout, arguments),
+        "rc-log" => log::main(layout, arguments),
+        "rc-sstat" => config::supervised(layout, arguments),
+        "rc-why" => why::main(layout, arguments),
         "halt" | "poweroff" | "reboot" | "shutdown" | "openrc-shutdown" => {
             power::main(layout, name, arguments)
         }
@@ -47,7 +58,7 @@ pub(crate) fn reach(name: &str, layout: &Layout, goal: Goal, flags: Flags) -> i3
         Ok(done) => i32::from(!done),
         Err(control::Error::Nobody) => {
             let mut engine = Engine::load(layout.clone());
-            let together = matches!(goal, Goal::Level(_));
+            let together = matches!(goal, Goal::Level(..));
             let asker = Asker {
                 stdio: None,
                 around: crate::script::Surroundings {

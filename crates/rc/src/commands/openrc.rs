@@ -6,25 +6,35 @@ use crate::engine::{Asker, Engine, Goal};
 use crate::layout::Layout;
 use crate::name::Runlevel;
 use crate::runlevels;
+use crate::script::depend;
 use crate::state::State;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
+const USAGE: &str = "\
+usage: openrc [-CnqSv] [RUNLEVEL]
+  -n  stop nothing   -S  print what kind of system this is   -C  no colours   -q  quiet   -v  more";
+
 /// The command. The first argument is its name.
 pub fn main(layout: &Layout, arguments: &[OsString]) -> i32 {
     let mut parser = Parser::from_args(arguments.iter().skip(1));
     let mut flags = Flags::default();
-    let mut level = None;
+    let (mut level, mut keep) = (None, false);
     loop {
         match parser.next() {
             Ok(None) => break,
             Ok(Some(Arg::Short('q') | Arg::Long("quiet"))) => flags.quiet = true,
             Ok(Some(Arg::Short('v') | Arg::Long("verbose"))) => flags.verbose = true,
             Ok(Some(Arg::Short('C') | Arg::Long("nocolor"))) => flags.plain = true,
-            Ok(Some(Arg::Short('n') | Arg::Long("no-stop"))) => {}
+            Ok(Some(Arg::Short('n') | Arg::Long("no-stop"))) => keep = true,
+            Ok(Some(Arg::Short('S') | Arg::Long("sys"))) => {
+                let kind = depend::Settings::load(layout).kind;
+                crate::message::print_line(1, format_args!("{}", kind.to_ascii_uppercase()));
+                return 0;
+            }
             Ok(Some(Arg::Short('h') | Arg::Long("help"))) => {
-                crate::message::print_line(1, format_args!("usage: openrc [-Cqv] [RUNLEVEL]"));
+                crate::message::print_line(1, format_args!("{USAGE}"));
                 return 0;
             }
             Ok(Some(Arg::Value(word))) => match Runlevel::parse(word.as_bytes()) {
@@ -51,5 +61,5 @@ pub fn main(layout: &Layout, arguments: &[OsString]) -> i32 {
         engine.run_until_idle();
         return 0;
     }
-    reach("openrc", layout, Goal::Level(level), flags)
+    reach("openrc", layout, Goal::Level(level, keep), flags)
 }

@@ -3,9 +3,10 @@
 use super::{fail, reach};
 use crate::control::Flags;
 use crate::engine::Goal;
+use crate::graph::Graph;
 use crate::layout::Layout;
 use crate::machine::Current;
-use crate::message::{Level, Style};
+use crate::message::{Level, Style, is_yes};
 use crate::name::ServiceName;
 use crate::script::{self, depend};
 use crate::state::State;
@@ -21,7 +22,8 @@ usage: rc-service [-CDqv] [-cdefilNrsSZ] NAME ACTION…
   -r  print the script's path  -i  do nothing if it does not exist
   -s  only if it is started    -S  only if it is stopped   -N  only if it is not started
   -c  only if it has crashed   -D  without what it needs   -Z  print what would be done
-  -C  no colours               -q  quiet                   -v  more";
+  -C  no colours               -q  quiet                   -v  more
+  -d  print each command";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -58,7 +60,7 @@ fn parse(arguments: &[OsString]) -> Result<Options, lexopt::Error> {
             Arg::Short('S') | Arg::Long("ifstopped") => options.if_stopped = true,
             Arg::Short('N') | Arg::Long("ifnotstarted") => options.if_not_started = true,
             Arg::Short('c') | Arg::Long("ifcrashed") => options.if_crashed = true,
-            Arg::Short('d') | Arg::Long("debug") => {}
+            Arg::Short('d') | Arg::Long("debug") => options.flags.debug = true,
             Arg::Short('h') | Arg::Long("help") => options.help = true,
             Arg::Value(word) => options.words.push(word),
             other => return Err(other.unexpected()),
@@ -178,7 +180,12 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
             );
             return 0;
         }
-        "start" => Goal::Start(name.clone(), alone),
+        "start" => {
+            if let Err(why) = hotplug(layout, state, name) {
+                return fail(name.as_str(), &why);
+            }
+            Goal::Start(name.clone(), alone)
+        }
         "stop" if matches!(current, Current::Stopped | Current::Failed) => {
             style.say(Level::Warn, &format!("WARNING: {name} is already stopped"));
             return 0;
@@ -192,7 +199,8 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
             );
             Goal::Zap(name.clone())
         }
-        "ineed" | "iuse" | "iwant" | "ibefore" | "iafter" | "iprovide" | "needsme" => {
+        "ineed" | "iuse" | "iwant" | "ibefore" | "iafter" | "iprovide" | "needsme" | "usesme"
+        | "wantsme" | "afterme" | "beforeme" => {
             return dependencies(layout, name, action);
         }
         other => return script::run(layout, name, other, &options.flags.surroundings()),
@@ -200,45 +208,30 @@ fn act(layout: &Layout, state: &State, name: &ServiceName, action: &str, options
     reach(name.as_str(), layout, goal, options.flags)
 }
 
-/// What a service declares (and who needs it), by name.
+/// A device appeared (`IN_HOTPLUG`): the service has to be one that may be started for that, and no change of the runlevel
+/// stops it then.
+fn hotplug(layout: &Layout, state: &State, name: &ServiceName) -> Result<(), String> {
+    let asked =
+        std::env::var_os("IN_HOTPLUG").is_some_and(|value| is_yes(value.as_bytes()) == Some(true));
+    if !asked {
+        return Ok(());
+    }
+    if !depend::Settings::load(layout).may_hotplug(name) {
+        return Err("it is not among those that rc_hotplug in /etc/rc.conf allows".into());
+    }
+    state
+        .set_flag("hotplugged", name, true)
+        .map_err(|error| error.to_string())
+}
+
+/// What a service declares, and by whom it is declared, by name.
 fn dependencies(layout: &Layout, name: &ServiceName, what: &str) -> i32 {
     let found = depend::scan(layout);
-    let Some(declared) = found.declared.get(name) else {
+    let graph = Graph::new(found.declared.clone());
+    let Some(names) = super::depend::related(&graph, &found.declared, name, what) else {
         return 1;
     };
-    let needing: Vec<ServiceName>;
-    let list = match what {
-        "ineed" => &declared.need,
-        "iuse" => &declared.uses,
-        "iwant" => &declared.want,
-        "ibefore" => &declared.before,
-        "iafter" => &declared.after,
-        "iprovide" => &declared.provide,
-        _ => {
-            let needs = |other: &crate::graph::Declared| {
-                other
-                    .need
-                    .iter()
-                    .any(|need| need == name || declared.provide.contains(need))
-            };
-            needing = found
-                .declared
-                .iter()
-                .filter(|(_, other)| needs(other))
-                .map(|(name, _)| name.clone())
-                .collect();
-            &needing
-        }
-    };
-    crate::message::print_line(
-        1,
-        format_args!(
-            "{}",
-            list.iter()
-                .map(ServiceName::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
-        ),
-    );
+    let words: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
+    crate::message::print_line(1, format_args!("{}", words.join(" ")));
     0
 }

@@ -1,5 +1,7 @@
 //! A program in the surroundings that a daemon asks for: user, folder, root, mask, priority, output.
 
+use super::notify::{Notify, Waiter};
+use super::privileges::Privileges;
 use super::users::User;
 use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
@@ -7,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use sys::{init, process};
+use sys::{init, kernel, process};
 
 /// How to run a program.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +34,14 @@ pub struct Launch {
     pub nice: Option<i32>,
     /// How soon it is killed when memory runs out, -1000 to 1000.
     pub oom_score: Option<i32>,
-    /// It can never gain privileges.
-    pub no_new_privs: bool,
+    /// When it may read and write, as ionice(1) has it: class and level.
+    pub io_priority: Option<(u8, u8)>,
+    /// When it may run: policy and priority, as sched_setscheduler(2) has them.
+    pub scheduler: Option<(i32, i32)>,
+    /// What it may do beyond what its user may.
+    pub privileges: Privileges,
+    /// How it says that it is ready.
+    pub notify: Option<Notify>,
     /// Where its output goes.
     pub output: Output,
     /// Where its errors go.
@@ -52,6 +60,8 @@ pub enum Output {
     Inherit,
     /// To the end of a file.
     File(PathBuf),
+    /// The same, but nowhere where that cannot be.
+    Log(PathBuf),
     /// Into a command of the shell.
     Command(OsString),
 }
@@ -76,6 +86,7 @@ impl Output {
     fn open(&self) -> Result<Option<OwnedFd>, Error> {
         match self {
             Output::Inherit => Ok(None),
+            Output::Log(path) => Ok(crate::log::open(path).ok()),
             Output::File(path) => {
                 let flags = OFlags::WRONLY
                     | OFlags::CREATE
@@ -154,6 +165,12 @@ impl Launch {
         if let Some(nice) = self.nice {
             rustix::process::setpriority_process(None, nice).map_err(at("priority"))?;
         }
+        if let Some((class, level)) = self.io_priority {
+            kernel::set_io_priority(0, class, level).map_err(at("ionice"))?;
+        }
+        if let Some((policy, priority)) = self.scheduler {
+            kernel::set_scheduler(policy, priority).map_err(at("scheduler"))?;
+        }
         if let Some(root) = &self.root {
             rustix::process::chroot(root).map_err(at(root))?;
             rustix::process::chdir("/").map_err(at("/"))?;
@@ -166,11 +183,9 @@ impl Launch {
         if let Some(mask) = self.umask {
             process::umask(mask);
         }
+        self.privileges.prepare().map_err(at("capabilities"))?;
         self.change_user()?;
-        if self.no_new_privs {
-            rustix::thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
-        }
-        Ok(())
+        self.privileges.apply().map_err(at("capabilities"))
     }
 
     fn redirect(&self, output: Option<OwnedFd>, errors: Option<OwnedFd>) -> Result<(), Error> {
@@ -226,15 +241,54 @@ impl Launch {
     }
 
     /// Forks and runs the program. An error on the way to it comes back here.
-    pub fn spawn(self) -> Result<process::Pid, Error> {
+    pub fn spawn(mut self) -> Result<process::Pid, Error> {
+        self.notify = None;
+        self.spawn_heard().map(|(pid, _)| pid)
+    }
+
+    /// The same, with what waits for its word that it is ready, where it was asked for one.
+    pub fn spawn_heard(mut self) -> Result<(process::Pid, Option<Waiter>), Error> {
         let (read, write) = process::pipe().map_err(at("pipe"))?;
-        let pid = process::fork(|| {
+        let owner = self.user.as_ref().map(|user| user.id);
+        let mut heard = match self.notify.take().map(|notify| notify.prepare(owner)) {
+            Some(Ok((waiter, end))) => Some((waiter, end)),
+            Some(Err(error)) => {
+                let _ = process::close(read);
+                let _ = process::close(write);
+                return Err(at("notify")(error));
+            }
+            None => None,
+        };
+        let forked = process::fork(|| {
+            let mut error_end = write;
+            if let Some((waiter, end)) = heard.take() {
+                // The descriptor that is asked for may be the one that errors go to.
+                match process::dup_above(write, 100) {
+                    Ok(fd) => error_end = fd,
+                    Err(_) => return 127,
+                }
+                match end.install(&waiter) {
+                    Ok(variable) => self.environment.extend(variable),
+                    Err(error) => {
+                        let text = format!("notify: {error}");
+                        let _ = process::write_all(error_end, text.as_bytes());
+                        return 127;
+                    }
+                }
+                drop(waiter);
+            }
             let error = self.run();
-            let _ = process::write_all(write, error.to_string().as_bytes());
+            let _ = process::write_all(error_end, error.to_string().as_bytes());
             127
-        })
-        .map_err(at("fork"))?;
+        });
         let _ = process::close(write);
+        let pid = match forked {
+            Ok(pid) => pid,
+            Err(error) => {
+                let _ = process::close(read);
+                return Err(at("fork")(error));
+            }
+        };
         let mut said = Vec::new();
         let mut part = [0; 512];
         loop {
@@ -247,7 +301,7 @@ impl Launch {
         }
         let _ = process::close(read);
         if said.is_empty() {
-            return Ok(pid);
+            return Ok((pid, heard.map(|(waiter, _)| waiter)));
         }
         let _ = process::wait(process::Which::One(pid), true, false);
         // The child said what went wrong in its own words.

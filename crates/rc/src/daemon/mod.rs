@@ -1,12 +1,15 @@
 //! Daemons: found, started in the right surroundings, stopped in steps, watched and restarted.
 
 pub mod launch;
+pub mod notify;
 pub mod options;
+pub mod privileges;
 pub mod schedule;
 pub mod start_stop;
 pub mod supervise;
 pub mod supervisor;
 pub mod users;
+mod watch;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -37,6 +40,25 @@ pub fn is_alive(pid: process::Pid) -> bool {
         .next()
         .and_then(|rest| rest.get(1));
     !matches!(state, Some(b'Z' | b'X') | None)
+}
+
+/// All processes.
+pub fn all_processes() -> Vec<process::Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The process that a process was started by.
+pub fn parent_of(pid: process::Pid) -> Option<process::Pid> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let rest = stat.rsplit(|byte| *byte == b')').next()?;
+    let mut words = rest
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    std::str::from_utf8(words.nth(1)?).ok()?.parse().ok()
 }
 
 /// What to look for among the processes.
@@ -80,12 +102,8 @@ impl Search {
     /// All processes that match, but for this one.
     pub fn find(&self) -> Vec<process::Pid> {
         let me = std::process::id().cast_signed();
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        all_processes()
+            .into_iter()
             .filter(|pid| *pid != me && is_alive(*pid) && self.matches(*pid))
             .collect()
     }

@@ -1,6 +1,8 @@
 //! The options that start-stop-daemon(8) and supervise-daemon(8) share: how to run a program.
 
 use super::launch::{Launch, Output};
+use super::notify::{self, Notify};
+use super::privileges;
 use super::schedule;
 use super::users::{self, Accounts};
 use lexopt::{Arg, Parser, ValueExt};
@@ -20,6 +22,12 @@ pub enum Error {
     /// No such signal or schedule.
     #[error(transparent)]
     Schedule(#[from] schedule::Error),
+    /// No such capability.
+    #[error(transparent)]
+    Capability(#[from] privileges::Unknown),
+    /// No such way to notify.
+    #[error(transparent)]
+    Notify(#[from] notify::Unknown),
     /// A value that is no number of the kind.
     #[error("{0}: {1:?} is not {2}")]
     Value(&'static str, String, &'static str),
@@ -48,9 +56,57 @@ pub fn number<T: std::str::FromStr>(option: &'static str, value: &OsStr) -> Resu
         .ok_or_else(|| Error::Value(option, text(value), "a number"))
 }
 
+/// A number that may be written in hexadecimal, as 0x2f.
+fn bits(option: &'static str, value: &OsStr) -> Result<u32, Error> {
+    let written = value.to_string_lossy();
+    match written.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => written.parse().ok(),
+    }
+    .ok_or_else(|| Error::Value(option, text(value), "a number"))
+}
+
+/// `CLASS[:LEVEL]`, the class by number or name, as ionice(1) has them.
+fn io_priority(value: &OsStr) -> Result<(u8, u8), Error> {
+    let bad = || Error::Value("--ionice", text(value), "a class and a level, as 2:4");
+    let written = value.to_string_lossy();
+    let (class, level) = written.split_once(':').unwrap_or((&written, "4"));
+    let class = match class {
+        "none" | "0" => 0,
+        "realtime" | "1" => 1,
+        "best-effort" | "2" => 2,
+        "idle" | "3" => 3,
+        _ => return Err(bad()),
+    };
+    let level = level
+        .parse()
+        .ok()
+        .filter(|level| *level < 8)
+        .ok_or_else(bad)?;
+    // The idle class has no levels.
+    Ok((class, if class == 3 { 0 } else { level }))
+}
+
+/// A policy of sched_setscheduler(2), by name or number.
+fn policy(value: &OsStr) -> Result<i32, Error> {
+    Ok(match value.to_string_lossy().as_ref() {
+        "other" | "0" => 0,
+        "fifo" | "1" => 1,
+        "rr" | "2" => 2,
+        "batch" | "3" => 3,
+        "idle" | "5" => 5,
+        _ => {
+            return Err(Error::Value(
+                "--scheduler",
+                text(value),
+                "one of other, batch, idle, fifo and rr",
+            ));
+        }
+    })
+}
+
 /// Takes an option that both programs have. `None` means that it is none of them.
-pub fn shared(argument: &Arg<'_>, launch: &mut Launch) -> Option<Shared> {
-    let _ = &launch;
+pub fn shared(argument: &Arg<'_>) -> Option<Shared> {
     Some(match argument {
         Arg::Short('d') | Arg::Long("chdir") => Shared::Directory,
         Arg::Short('r') | Arg::Long("chroot") => Shared::Root,
@@ -63,7 +119,13 @@ pub fn shared(argument: &Arg<'_>, launch: &mut Launch) -> Option<Shared> {
         Arg::Short('3') | Arg::Long("stdout-logger") => Shared::OutputLogger,
         Arg::Short('4') | Arg::Long("stderr-logger") => Shared::ErrorLogger,
         Arg::Long("oom-score-adj") => Shared::OomScore,
-        Arg::Long("no-new-privs") => Shared::NoNewPrivs,
+        Arg::Long("no-new-privs" | "no_new_privs") => Shared::NoNewPrivs,
+        Arg::Short('I') | Arg::Long("ionice") => Shared::IoPriority,
+        Arg::Long("scheduler") => Shared::Scheduler,
+        Arg::Long("scheduler-priority") => Shared::SchedulerPriority,
+        Arg::Long("capabilities") => Shared::Capabilities,
+        Arg::Long("secbits") => Shared::SecureBits,
+        Arg::Long("notify") => Shared::Notify,
         _ => return None,
     })
 }
@@ -95,6 +157,18 @@ pub enum Shared {
     OomScore,
     /// `--no-new-privs`
     NoNewPrivs,
+    /// `--ionice`
+    IoPriority,
+    /// `--scheduler`
+    Scheduler,
+    /// `--scheduler-priority`
+    SchedulerPriority,
+    /// `--capabilities`
+    Capabilities,
+    /// `--secbits`
+    SecureBits,
+    /// `--notify`
+    Notify,
 }
 
 impl Shared {
@@ -106,7 +180,7 @@ impl Shared {
         accounts: &Accounts,
     ) -> Result<(), Error> {
         if self == Shared::NoNewPrivs {
-            launch.no_new_privs = true;
+            launch.privileges.no_new_privs = true;
             return Ok(());
         }
         let value = parser.value()?;
@@ -136,6 +210,21 @@ impl Shared {
                     OsStr::from_bytes(rest.get(1..).unwrap_or_default()).to_owned(),
                 ));
             }
+            Shared::IoPriority => launch.io_priority = Some(io_priority(&value)?),
+            Shared::Scheduler => {
+                let policy = policy(&value)?;
+                let priority = launch.scheduler.map_or(0, |(_, priority)| priority);
+                // The two real-time policies have no priority 0.
+                let least = i32::from(matches!(policy, 1 | 2));
+                launch.scheduler = Some((policy, priority.max(least)));
+            }
+            Shared::SchedulerPriority => {
+                let policy = launch.scheduler.map_or(0, |(policy, _)| policy);
+                launch.scheduler = Some((policy, number("--scheduler-priority", &value)?));
+            }
+            Shared::Capabilities => launch.privileges.add(&value.to_string_lossy())?,
+            Shared::SecureBits => launch.privileges.secure_bits = Some(bits("--secbits", &value)?),
+            Shared::Notify => launch.notify = Some(Notify::parse(&value)?),
             Shared::NoNewPrivs => {}
         }
         Ok(())

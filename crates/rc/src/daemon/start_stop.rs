@@ -2,10 +2,12 @@
 //!
 //! `--start`, `--stop`, `--signal`; found by `--pidfile`, `--exec`, `--name`, `--user`; run with `--background
 //! --make-pidfile --user --group --chdir --chroot --umask --nicelevel --env --stdout --stderr --stdout-logger
-//! --stderr-logger --oom-score-adj --no-new-privs --wait`; stopped by `--retry`. `--test`, `--oknodo`, `--quiet`,
+//! --stderr-logger --oom-score-adj --ionice --scheduler --scheduler-priority --capabilities --secbits --no-new-privs
+//! --notify --wait`; stopped by `--retry`. `--test`, `--oknodo`, `--quiet`,
 //! `--verbose`, `--progress`, `--interpreted`, `--startas`.
 
-use super::launch::Launch;
+use super::launch::{Launch, Output};
+use super::notify::{Heard, Notify};
 use super::options::{self, Error, Shared};
 use super::schedule::{self, Step};
 use super::users::Accounts;
@@ -45,7 +47,7 @@ fn parse(arguments: &[OsString], accounts: &Accounts) -> Result<Request, Error> 
     let mut request = Request::default();
     let mut parser = Parser::from_args(arguments.iter().skip(1));
     while let Some(argument) = parser.next()? {
-        if let Some(shared) = options::shared(&argument, &mut request.launch) {
+        if let Some(shared) = options::shared(&argument) {
             Shared::apply(shared, &mut parser, &mut request.launch, accounts)?;
             continue;
         }
@@ -226,8 +228,21 @@ fn start(
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default(),
     };
-    let pid = match launch.spawn() {
-        Ok(pid) => pid,
+    if let Some((state, service)) = service {
+        if launch.detached {
+            let log = crate::log::path(state.layout(), service);
+            for output in [&mut launch.output, &mut launch.errors] {
+                if *output == Output::Inherit {
+                    *output = Output::Log(log.clone());
+                }
+            }
+        }
+        if let Some(Notify::Packet(folder)) = &mut launch.notify {
+            *folder = state.layout().state();
+        }
+    }
+    let (pid, waiter) = match launch.spawn_heard() {
+        Ok(started) => started,
         Err(error) => return fail(error.to_string()),
     };
     let ended = if request.background {
@@ -244,6 +259,14 @@ fn start(
     };
     if ended {
         return fail(format!("{} died", daemon.program));
+    }
+    if let Some(waiter) = waiter
+        && waiter.wait(request.background.then_some(pid)) != Heard::Ready
+    {
+        return fail(format!(
+            "{} ended, or closed its descriptor, before it was ready",
+            daemon.program
+        ));
     }
     if let Some((state, service)) = service
         && let Err(error) = state.add_daemon(service, &daemon)

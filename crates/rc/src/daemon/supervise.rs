@@ -1,24 +1,25 @@
 //! supervise-daemon(8): runs a daemon in the foreground of a process of its own, and starts it again when it ends.
 //!
-//! `supervise-daemon NAME --start [--pidfile FILE] [--respawn-delay S] [--respawn-max N] [--respawn-period S]
-//! [--retry SCHEDULE] [--user USER] … PROGRAM [-- ARGUMENT…]`, `--stop`, `--signal SIGNAL`.
+//! `supervise-daemon NAME [--start] [--pidfile FILE] [--respawn-delay S] [--respawn-delay-step S] [--respawn-delay-cap S]
+//! [--respawn-max N] [--respawn-period S] [--healthcheck-timer S] [--healthcheck-delay S] [--retry SCHEDULE]
+//! [--user USER] … PROGRAM [-- ARGUMENT…]`, `--stop`, `--signal SIGNAL`.
 
-use super::launch::Launch;
+use super::launch::{Launch, Output};
+use super::notify::Notify;
 use super::options::{self, Error, Shared};
 use super::schedule::{self, Step};
-use super::supervisor::{Next, Policy, Supervisor};
+use super::supervisor::{Policy, Supervisor};
 use super::users::Accounts;
-use super::{is_alive, read_pidfile, start_stop, wait_gone};
-use crate::machine::{Current, Millis};
+use super::watch::{Checks, Watch};
+use super::{is_alive, read_pidfile, wait_gone};
+use crate::machine::Millis;
 use crate::message::{Level, Style};
 use crate::name::ServiceName;
 use crate::state::{Daemon, State};
 use lexopt::{Arg, Parser};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use sys::{init, process};
 
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ struct Request {
     pidfile: Option<PathBuf>,
     retry: Option<String>,
     policy: Policy,
+    checks: Checks,
     launch: Launch,
     arguments: Vec<OsString>,
 }
@@ -45,7 +47,7 @@ fn parse(arguments: &[OsString], accounts: &Accounts) -> Result<Request, Error> 
     let mut request = Request::default();
     let mut parser = Parser::from_args(arguments.iter().skip(1));
     while let Some(argument) = parser.next()? {
-        if let Some(shared) = options::shared(&argument, &mut request.launch) {
+        if let Some(shared) = options::shared(&argument) {
             Shared::apply(shared, &mut parser, &mut request.launch, accounts)?;
             continue;
         }
@@ -63,6 +65,18 @@ fn parse(arguments: &[OsString], accounts: &Accounts) -> Result<Request, Error> 
             }
             Arg::Short('D') | Arg::Long("respawn-delay") => {
                 request.policy.delay = seconds("--respawn-delay", &mut parser)?.max(100)
+            }
+            Arg::Long("respawn-delay-step") => {
+                request.policy.step = Some(seconds("--respawn-delay-step", &mut parser)?)
+            }
+            Arg::Long("respawn-delay-cap") => {
+                request.policy.cap = seconds("--respawn-delay-cap", &mut parser)?.max(100)
+            }
+            Arg::Short('a') | Arg::Long("healthcheck-timer") => {
+                request.checks.every = seconds("--healthcheck-timer", &mut parser)?
+            }
+            Arg::Short('A') | Arg::Long("healthcheck-delay") => {
+                request.checks.delay = Some(seconds("--healthcheck-delay", &mut parser)?)
             }
             Arg::Short('P') | Arg::Long("respawn-period") => {
                 request.policy.period = seconds("--respawn-period", &mut parser)?
@@ -82,13 +96,15 @@ fn parse(arguments: &[OsString], accounts: &Accounts) -> Result<Request, Error> 
             other => return Err(other.unexpected().into()),
         }
     }
+    // As in OpenRC, what is neither stopped nor signalled is started.
+    request.start |= !request.stop && request.signal.is_none();
     if usize::from(request.start)
         + usize::from(request.stop)
         + usize::from(request.signal.is_some())
         != 1
     {
         return Err(Error::Missing(
-            "one of --start, --stop and --signal is needed",
+            "only one of --start, --stop and --signal is possible",
         ));
     }
     if request.name.is_none() {
@@ -145,8 +161,6 @@ pub fn main(arguments: &[OsString], state: &State) -> i32 {
     }
 }
 
-const HANDED_ON: [i32; 4] = [1, 2, 10, 12];
-const SIGCHLD: i32 = 17;
 const SIGTERM: i32 = 15;
 
 fn start(
@@ -188,6 +202,16 @@ fn start(
     state
         .add_daemon(name, &daemon)
         .map_err(|error| error.to_string())?;
+    launch.detached = true;
+    let log = crate::log::path(state.layout(), name);
+    for output in [&mut launch.output, &mut launch.errors] {
+        if *output == Output::Inherit {
+            *output = Output::Log(log.clone());
+        }
+    }
+    if let Some(Notify::Packet(folder)) = &mut launch.notify {
+        *folder = state.layout().state();
+    }
     let (ready, tell) = process::pipe().map_err(|error| error.to_string())?;
     process::fork(|| {
         let _ = process::close(ready);
@@ -199,14 +223,15 @@ fn start(
             let _ = process::write_all(tell, format!("{}: {error}", pidfile.display()).as_bytes());
             return 1;
         }
-        let status = supervise(
-            &launch,
+        let watch = Watch::new(
+            launch,
             Supervisor::new(request.policy, 0),
+            request.checks,
             &stop,
             name,
             state,
-            tell,
         );
+        let status = watch.run(tell);
         let _ = std::fs::remove_file(&pidfile);
         status
     })
@@ -219,105 +244,6 @@ fn start(
         [] => Err("the supervisor died".into()),
         b"ok" => Ok(()),
         why => Err(String::from_utf8_lossy(why).into_owned()),
-    }
-}
-
-/// Gives up this process' own input and output: it will be there for long.
-fn let_go_of_terminal() {
-    if let Ok(null) = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-    {
-        let _ = init::set_stdio(null.as_fd(), null.as_fd(), null.as_fd());
-    }
-    let _ = rustix::process::chdir("/");
-}
-
-fn supervise(
-    launch: &Launch,
-    mut supervisor: Supervisor,
-    stop: &[Step],
-    name: &ServiceName,
-    state: &State,
-    tell: i32,
-) -> i32 {
-    let clock = Instant::now();
-    let now = || Millis::try_from(clock.elapsed().as_millis()).unwrap_or(Millis::MAX);
-    let mut signals = vec![SIGCHLD, SIGTERM];
-    signals.extend(HANDED_ON);
-    let Ok(inbox) = init::SignalFd::new(&signals) else {
-        return 1;
-    };
-    let mut launch = launch.clone();
-    launch.detached = true;
-    let mut child = match launch.clone().spawn() {
-        Ok(pid) => {
-            let _ = process::write_all(tell, b"ok");
-            Some(pid)
-        }
-        Err(error) => {
-            let _ = process::write_all(tell, error.to_string().as_bytes());
-            return 1;
-        }
-    };
-    let _ = process::close(tell);
-    let_go_of_terminal();
-    let mut start_at = None;
-    loop {
-        let rest = start_at.map(|at: Millis| at.saturating_sub(now()));
-        let rest = rest.map(|rest| Timespec {
-            tv_sec: i64::try_from(rest / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(rest % 1000 * 1_000_000).unwrap_or(0) as _,
-        });
-        let _ = poll(&mut [PollFd::new(&inbox, PollFlags::IN)], rest.as_ref());
-        while let Some(signal) = inbox.next() {
-            match (signal, child) {
-                (SIGTERM, running) => {
-                    let mut left: Vec<process::Pid> = running.into_iter().collect();
-                    for step in stop {
-                        if start_stop::take_step(*step, &mut left).is_err() || left.is_empty() {
-                            break;
-                        }
-                    }
-                    return i32::from(!left.is_empty());
-                }
-                (SIGCHLD, _) => {}
-                (other, Some(pid)) => {
-                    let _ = process::kill(pid, other);
-                }
-                (_, None) => {}
-            }
-        }
-        while let Ok(Some((pid, _))) = process::wait(process::Which::Any, false, false) {
-            if Some(pid) == child {
-                child = None;
-                match supervisor.ended(now()) {
-                    Next::StartAt(time) => start_at = Some(time),
-                    Next::GiveUp => {
-                        let _ = state.mark(name, Current::Failed);
-                        return 1;
-                    }
-                }
-            }
-        }
-        if start_at.is_some_and(|at| at <= now()) {
-            start_at = None;
-            match launch.clone().spawn() {
-                Ok(pid) => {
-                    supervisor.started(now());
-                    child = Some(pid);
-                }
-                // It may be that memory or processes have run out for the moment.
-                Err(_) => match supervisor.ended(now()) {
-                    Next::StartAt(time) => start_at = Some(time),
-                    Next::GiveUp => {
-                        let _ = state.mark(name, Current::Failed);
-                        return 1;
-                    }
-                },
-            }
-        }
     }
 }
 

@@ -5,8 +5,12 @@ use crate::machine::Millis;
 /// What is asked of a supervisor (supervise-daemon(8), `respawn_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The least pause before a restart. It doubles with each failure in a row, up to [`LONGEST`].
+    /// The least pause before a restart. It doubles with each failure in a row, up to `cap`.
     pub delay: Millis,
+    /// What is added with each failure in a row, in place of the doubling.
+    pub step: Option<Millis>,
+    /// The longest pause, unless `delay` is longer.
+    pub cap: Millis,
     /// How many restarts there may be within `period`; 0 is no limit.
     pub most: u32,
     /// See `most`. A daemon that stayed up that long has not failed in a row.
@@ -20,6 +24,8 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             delay: 100,
+            step: None,
+            cap: LONGEST,
             most: 10,
             period: 60_000,
         }
@@ -53,6 +59,11 @@ impl Supervisor {
         }
     }
 
+    /// How often it was started again within the period.
+    pub fn restarts(&self) -> usize {
+        self.restarts.len()
+    }
+
     /// It was started again.
     pub fn started(&mut self, now: Millis) {
         self.started = now;
@@ -70,8 +81,12 @@ impl Supervisor {
             return Next::GiveUp;
         }
         self.restarts.push(now);
-        let doubled = self.policy.delay.saturating_mul(1 << failures.min(20));
-        Next::StartAt(now + doubled.min(LONGEST.max(self.policy.delay)))
+        let delay = self.policy.delay;
+        let grown = match self.policy.step {
+            Some(step) => delay.saturating_add(step.saturating_mul(failures.into())),
+            None => delay.saturating_mul(1 << failures.min(20)),
+        };
+        Next::StartAt(now.saturating_add(grown.min(self.policy.cap.max(delay))))
     }
 }
 
@@ -86,6 +101,7 @@ mod tests {
                 delay: 100,
                 most: 3,
                 period: 10_000,
+                ..Policy::default()
             },
             0,
         );
@@ -105,6 +121,7 @@ mod tests {
                 delay: 100,
                 most: 1,
                 period: 1_000,
+                ..Policy::default()
             },
             0,
         );
@@ -125,6 +142,7 @@ mod tests {
                 delay: 1,
                 most: 0,
                 period: 1_000_000,
+                ..Policy::default()
             },
             0,
         );
@@ -137,5 +155,23 @@ mod tests {
             now = next;
             supervisor.started(now);
         }
+    }
+
+    #[test]
+    fn the_pause_can_grow_in_steps_up_to_a_cap() {
+        let mut supervisor = Supervisor::new(
+            Policy {
+                delay: 1_000,
+                step: Some(2_000),
+                cap: 4_500,
+                most: 0,
+                period: 1_000_000,
+            },
+            0,
+        );
+        for expected in [1_000, 3_000, 4_500, 4_500] {
+            assert_eq!(supervisor.ended(0), Next::StartAt(expected));
+        }
+        assert_eq!(supervisor.restarts(), 4);
     }
 }

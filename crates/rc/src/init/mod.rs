@@ -8,6 +8,7 @@
 
 pub mod down;
 pub mod inittab;
+pub mod recovery;
 pub mod setup;
 pub mod terminals;
 
@@ -53,6 +54,8 @@ struct Client {
 /// What the way up consists of.
 #[derive(Clone, Debug)]
 enum Step {
+    /// The package manager finishes what it was interrupted at.
+    Recover,
     Level(Runlevel),
     Run(Entry),
 }
@@ -103,7 +106,7 @@ fn ask(layout: &Layout, arguments: &[OsString]) -> i32 {
         "q" | "Q" => Request::Reload,
         "u" | "U" => Request::Renew,
         "s" | "S" | "1" => match Runlevel::parse(b"single") {
-            Ok(level) => Request::Goal(Goal::Level(level), control::Flags::default()),
+            Ok(level) => Request::Goal(Goal::Level(level, false), control::Flags::default()),
             Err(error) => return crate::commands::fail("init", &error),
         },
         _ => {
@@ -185,6 +188,9 @@ impl Init {
 
     /// The steps of the way up: what the inittab says, with the level asked for in the place of `default`.
     fn plan_boot(&mut self, wanted: &Runlevel) {
+        if recovery::is_pending(&self.layout) {
+            self.steps.push_back(Step::Recover);
+        }
         for action in [Action::Sysinit, Action::Boot, Action::Wait, Action::Once] {
             for entry in self.entries.iter().filter(|entry| entry.action == action) {
                 let step = match inittab::level_of(entry) {
@@ -274,12 +280,16 @@ impl Init {
                             ..Surroundings::default()
                         },
                     };
-                    match self.engine.ask(&Goal::Level(level), &asker) {
+                    match self.engine.ask(&Goal::Level(level, false), &asker) {
                         Ok(()) => self.waiting = Waiting::ForServices,
                         Err(error) => say(Level::Error, &format!("init: {error}")),
                     }
                     self.engine.pump();
                 }
+                Step::Recover => match recovery::spawn(&self.layout) {
+                    Ok(pid) => self.waiting = Waiting::ForProcess(pid),
+                    Err(error) => say(Level::Error, &format!("init: apk recover: {error}")),
+                },
                 Step::Run(entry) => match terminals::spawn(&entry) {
                     Ok(pid) if entry.action != Action::Once => {
                         self.waiting = Waiting::ForProcess(pid)

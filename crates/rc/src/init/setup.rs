@@ -25,7 +25,7 @@ pub fn environment() -> Vec<OsString> {
     ]
 }
 
-const MOUNTS: [(&str, &CStr, MountFlags, &CStr); 4] = [
+const MOUNTS: [(&str, &CStr, MountFlags, &CStr); 5] = [
     (
         "/proc",
         c"proc",
@@ -49,6 +49,15 @@ const MOUNTS: [(&str, &CStr, MountFlags, &CStr); 4] = [
         MountFlags::NOSUID.union(MountFlags::NODEV),
         c"mode=0755",
     ),
+    (
+        "/sys/fs/cgroup",
+        c"cgroup2",
+        MountFlags::NOSUID
+            .union(MountFlags::NODEV)
+            .union(MountFlags::NOEXEC)
+            .union(MountFlags::RELATIME),
+        c"nsdelegate",
+    ),
 ];
 
 /// Mounts what is not mounted, opens the console, and makes the surroundings those of an init.
@@ -66,6 +75,8 @@ pub fn prepare(recover: bool) {
         match mount(kind, target, kind, flags, data) {
             // In a container it is there already, or is not to be.
             Ok(()) | Err(rustix::io::Errno::BUSY | rustix::io::Errno::PERM) => {}
+            // A kernel without control groups: services run without.
+            Err(rustix::io::Errno::NODEV | rustix::io::Errno::NOENT) if kind == c"cgroup2" => {}
             Err(error) => style.say(Level::Error, &format!("{target}: {error}")),
         }
     }
@@ -75,8 +86,22 @@ pub fn prepare(recover: bool) {
     for folder in ["/run/lock", "/run/openrc"] {
         let _ = fs::create_dir_all(folder);
     }
+    if !recover {
+        prepare_logs();
+    }
     // Ctrl, Alt and Del come as a signal from now on. A container may not say so.
     let _ = rustix::system::reboot(rustix::system::RebootCommand::CadOff);
+}
+
+/// The logs of services get a small file system of their own, so that none that floods its log fills /run.
+fn prepare_logs() {
+    let folder = "/run/openrc/log";
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let _ = fs::create_dir_all(folder);
+    if !mounts::is_mounted(Path::new(folder)) {
+        // Without it they lie in /run itself.
+        let _ = mount(c"tmpfs", folder, c"tmpfs", flags, c"mode=0755,size=8m");
+    }
 }
 
 fn open_console() {

@@ -2,7 +2,7 @@
 
 use super::inittab::{Action, Entry};
 use super::setup;
-use crate::daemon::supervisor::{Next, Policy, Supervisor};
+use crate::daemon::supervisor::{LONGEST, Next, Policy, Supervisor};
 use crate::layout::Layout;
 use crate::machine::Millis;
 use rustix::fs::{Mode, OFlags};
@@ -18,6 +18,8 @@ use sys::{init, process};
 /// One that ends at once is started again ever more slowly; one that ran for five seconds, at once.
 const POLICY: Policy = Policy {
     delay: 50,
+    step: None,
+    cap: LONGEST,
     most: 0,
     period: 5_000,
 };

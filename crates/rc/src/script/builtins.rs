@@ -2,7 +2,9 @@
 //! openrc-run(8) and `/lib/rc/sh/functions.sh` give.
 
 use super::message;
+use crate::cgroup::Cgroup;
 use crate::checkpath;
+use crate::clock;
 use crate::daemon::{start_stop, supervise};
 use crate::machine::Current;
 use crate::message::is_yes;
@@ -16,7 +18,7 @@ use std::path::Path;
 use sys::process;
 
 /// All of them.
-const TABLE: [(&str, BuiltinFn); 62] = [
+const TABLE: [(&str, BuiltinFn); 73] = [
     ("need", depend),
     ("use", depend),
     ("want", depend),
@@ -53,22 +55,29 @@ const TABLE: [(&str, BuiltinFn); 62] = [
     ("checkpath", run_checkpath),
     ("fstabinfo", run_fstabinfo),
     ("mountinfo", run_mountinfo),
+    ("swclock", run_swclock),
+    ("seedrng", run_seedrng),
     ("mark_service_started", mark),
     ("mark_service_stopped", mark),
     ("mark_service_starting", mark),
     ("mark_service_stopping", mark),
     ("mark_service_inactive", mark),
     ("mark_service_failed", mark),
-    ("mark_service_hotplugged", quiet),
+    ("mark_service_hotplugged", mark_flag),
+    ("mark_service_coldplugged", mark_flag),
+    ("mark_service_wasinactive", mark_flag),
+    ("mark_service_crashed", mark),
     ("service_started", is_state),
     ("service_stopped", is_state),
     ("service_starting", is_state),
     ("service_stopping", is_state),
     ("service_inactive", is_state),
     ("service_failed", is_state),
-    ("service_wasinactive", no),
-    ("service_hotplugged", no),
-    ("service_started_daemon", is_crashed),
+    ("service_wasinactive", is_flag),
+    ("service_hotplugged", is_flag),
+    ("service_coldplugged", is_flag),
+    ("service_exists", exists),
+    ("service_started_daemon", started_daemon),
     ("service_crashed", is_crashed),
     ("service_set_value", set_value),
     ("service_get_value", get_value),
@@ -76,6 +85,10 @@ const TABLE: [(&str, BuiltinFn); 62] = [
     ("get_options", get_value),
     ("shell_var", shell_var),
     ("get_bootparam", get_bootparam),
+    ("get_bootparam_value", get_bootparam_value),
+    ("cgroup_sweep", cgroup_sweep),
+    ("on_ac_power", on_ac_power),
+    ("kill_all", kill_all),
     ("is_newer_than", is_newer),
     ("is_older_than", is_newer),
     ("rc_runlevel", runlevel),
@@ -108,10 +121,6 @@ fn service(shell: &Shell) -> Option<ServiceName> {
 
 fn quiet(_: &mut Shell, _: &[Vec<u8>]) -> i32 {
     0
-}
-
-fn no(_: &mut Shell, _: &[Vec<u8>]) -> i32 {
-    1
 }
 
 /// `need`, `use`, …: kept in a variable, to be read when `depend` has returned.
@@ -169,6 +178,14 @@ fn run_mountinfo(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     mounts::mountinfo(&words(arguments))
 }
 
+fn run_swclock(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    clock::swclock(&words(arguments))
+}
+
+fn run_seedrng(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    clock::seedrng(&words(arguments))
+}
+
 /// `mark_service_STATE [NAME]`
 fn mark(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     let Some((name, current)) = subject(shell, arguments, b"mark_service_") else {
@@ -187,7 +204,7 @@ fn subject(shell: &Shell, arguments: &[Vec<u8>], prefix: &[u8]) -> Option<(Servi
         b"starting" => Current::Starting,
         b"stopping" => Current::Stopping,
         b"inactive" => Current::Inactive,
-        b"failed" => Current::Failed,
+        b"failed" | b"crashed" => Current::Failed,
         _ => return None,
     };
     let name = match arguments.get(1) {
@@ -207,18 +224,146 @@ fn is_state(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     i32::from(!is_so)
 }
 
-/// `service_crashed [NAME]`, and its opposite `service_started_daemon`.
-fn is_crashed(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
-    let name = match arguments.get(1) {
+/// The service that is meant: the one that is named, or the script's own.
+fn named(shell: &Shell, arguments: &[Vec<u8>]) -> Option<ServiceName> {
+    match arguments.get(1) {
         Some(name) => ServiceName::parse(name).ok(),
         None => service(shell),
+    }
+}
+
+/// `mark_service_hotplugged [NAME]` and its like. `coldplugged` is the opposite of `hotplugged`.
+fn mark_flag(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let Some(name) = named(shell, arguments) else {
+        return complain(arguments, "no such service");
+    };
+    let (folder, on) = match arguments.first().map(Vec::as_slice) {
+        Some(b"mark_service_wasinactive") => ("wasinactive", true),
+        Some(b"mark_service_coldplugged") => ("hotplugged", false),
+        _ => ("hotplugged", true),
+    };
+    match state(shell).set_flag(folder, &name, on) {
+        Ok(()) => 0,
+        Err(error) => complain(arguments, &error.to_string()),
+    }
+}
+
+/// `service_hotplugged [NAME]` and its like.
+fn is_flag(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let Some(name) = named(shell, arguments) else {
+        return 1;
+    };
+    let state = state(shell);
+    let is_so = match arguments.first().map(Vec::as_slice) {
+        Some(b"service_wasinactive") => state.has_flag("wasinactive", &name),
+        Some(b"service_coldplugged") => !state.has_flag("hotplugged", &name),
+        _ => state.has_flag("hotplugged", &name),
+    };
+    i32::from(!is_so)
+}
+
+/// `service_exists NAME`
+fn exists(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let layout = super::layout_of(shell);
+    let there = named(shell, arguments).is_some_and(|name| layout.script(&name).is_file());
+    i32::from(!there)
+}
+
+/// `service_crashed [NAME]`
+fn is_crashed(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let crashed = named(shell, arguments).is_some_and(|name| state(shell).has_crashed(&name));
+    i32::from(!crashed)
+}
+
+/// `service_started_daemon [NAME] PROGRAM [INDEX]`: whether the service started that program.
+fn started_daemon(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let words = arguments.get(1..).unwrap_or_default();
+    let is_number = |word: &Vec<u8>| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let (name, program, index) = match words {
+        [program] => (service(shell), program, None),
+        [program, index] if is_number(index) => (service(shell), program, Some(index)),
+        [name, program] => (ServiceName::parse(name).ok(), program, None),
+        [name, program, index, ..] => (ServiceName::parse(name).ok(), program, Some(index)),
+        [] => return complain(arguments, "which program?"),
     };
     let Some(name) = name else { return 1 };
-    let crashed = state(shell).has_crashed(&name);
-    let asked_for_crash = arguments
-        .first()
-        .is_some_and(|name| name == b"service_crashed");
-    i32::from(crashed != asked_for_crash)
+    let index: Option<usize> = index.and_then(|text| lossy(text).parse().ok());
+    let daemons = state(shell).daemons(&name);
+    let mut found = (1..).zip(&daemons).filter(|(number, daemon)| {
+        daemon.program.as_bytes() == program.as_slice()
+            && index.is_none_or(|index| index == *number)
+    });
+    i32::from(found.next().is_none())
+}
+
+/// Ends what is left in the service's control group.
+fn cgroup_sweep(shell: &mut Shell, _: &[Vec<u8>]) -> i32 {
+    let group = service(shell).and_then(|name| Cgroup::of(&super::layout_of(shell), &name));
+    match group {
+        Some(group) => i32::from(!super::sweep(shell, &group)),
+        None => 0,
+    }
+}
+
+/// Whether the machine runs from the mains: 0; from its battery: 1; not known: 255 (the command of pm-utils).
+fn on_ac_power(_: &mut Shell, _: &[Vec<u8>]) -> i32 {
+    let mut known = false;
+    for supply in std::fs::read_dir("/sys/class/power_supply")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let read = |file: &str| std::fs::read(supply.path().join(file)).unwrap_or_default();
+        if matches!(read("type").trim_ascii(), b"Mains" | b"USB") {
+            if read("online").trim_ascii() == b"1" {
+                return 0;
+            }
+            known = true;
+        }
+    }
+    if known { 1 } else { 255 }
+}
+
+/// `kill_all [-d] [-o PID[,PID…]] SIGNAL`: signals all processes but the kernel's, this one, and those above it.
+fn kill_all(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let mut spared: Vec<process::Pid> = vec![1];
+    let mut next = std::process::id().cast_signed();
+    while next > 1 && !spared.contains(&next) {
+        spared.push(next);
+        next = crate::daemon::parent_of(next).unwrap_or(0);
+    }
+    let (mut dry, mut signal) = (false, None);
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_slice() {
+            b"-d" | b"--dry-run" => dry = true,
+            b"-o" | b"--omit" => {
+                let list = lossy(words.next().map_or(&[], Vec::as_slice));
+                spared.extend(
+                    list.split([',', ' '])
+                        .filter_map(|pid| pid.parse::<i32>().ok()),
+                );
+            }
+            other => signal = crate::daemon::schedule::signal(&lossy(other)).ok(),
+        }
+    }
+    let Some(signal) = signal else {
+        return complain(arguments, "which signal?");
+    };
+    for pid in crate::daemon::all_processes() {
+        // The kernel's own have no program.
+        let is_kernel = std::fs::read_link(format!("/proc/{pid}/exe")).is_err();
+        if spared.contains(&pid) || is_kernel {
+            continue;
+        }
+        if dry {
+            let _ = process::write_all(1, format!("{pid}\n").as_bytes());
+        } else {
+            // It may be gone by now.
+            let _ = process::kill(pid, signal);
+        }
+    }
+    0
 }
 
 fn set_value(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
@@ -283,6 +428,25 @@ fn get_bootparam(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     1
 }
 
+/// `get_bootparam_value NAME [first|last|all [SEPARATOR]]`: the values of a parameter.
+fn get_bootparam_value(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
+    let Some(name) = arguments.get(1).filter(|name| !name.is_empty()) else {
+        return 1;
+    };
+    let line = std::fs::read("/proc/cmdline").unwrap_or_default();
+    let values: Vec<&[u8]> = line
+        .split(u8::is_ascii_whitespace)
+        .filter_map(|word| word.strip_prefix(name.as_slice())?.strip_prefix(b"="))
+        .collect();
+    let mut out = match arguments.get(2).map(Vec::as_slice) {
+        Some(b"all") => values.join(arguments.get(3).map_or(&b" "[..], Vec::as_slice)),
+        Some(b"last") => values.last().copied().unwrap_or_default().to_vec(),
+        _ => values.first().copied().unwrap_or_default().to_vec(),
+    };
+    out.push(b'\n');
+    i32::from(process::write_all(1, &out).is_err())
+}
+
 /// `is_newer_than FILE OTHER…`: whether it is newer than all of the others; `is_older_than`: than one of them older.
 fn is_newer(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     use std::os::unix::ffi::OsStrExt;
@@ -311,17 +475,18 @@ fn is_newer(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     i32::from(!answer)
 }
 
-/// `ewaitfile SECONDS FILE…`
+/// `ewaitfile SECONDS FILE…`; less than a second is for ever.
 fn wait_for_file(_: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     use std::os::unix::ffi::OsStrExt;
     let seconds = arguments
         .get(1)
         .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
         .unwrap_or(0);
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let patience = std::time::Duration::from_secs(seconds);
+    let begun = std::time::Instant::now();
     for path in arguments.get(2..).unwrap_or_default() {
         while !Path::new(std::ffi::OsStr::from_bytes(path)).exists() {
-            if std::time::Instant::now() >= end {
+            if seconds > 0 && begun.elapsed() >= patience {
                 return 1;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));

@@ -9,10 +9,11 @@ use crate::layout::Layout;
 use crate::name::ServiceName;
 use crate::runlevels;
 use shell::Shell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use sys::{init, process};
 
@@ -23,6 +24,10 @@ pub struct Found {
     pub declared: BTreeMap<ServiceName, Declared>,
     /// Scripts that could not be asked, and why.
     pub problems: Vec<String>,
+    /// Files that they say their answer depends on: `config`.
+    pub files: BTreeSet<PathBuf>,
+    /// `rc_parallel`: how many scripts may run at a time, where that is set.
+    pub parallel: Option<usize>,
 }
 
 /// How long one child may take for all that it does.
@@ -46,7 +51,7 @@ pub fn scripts(layout: &Layout) -> Vec<ServiceName> {
 }
 
 /// Whether a script is one for openrc-run: whatever else may lie there knows no `depend`.
-fn is_ours(layout: &Layout, name: &ServiceName) -> bool {
+pub(crate) fn is_ours(layout: &Layout, name: &ServiceName) -> bool {
     let mut line = [0; 128];
     let count = fs::File::open(layout.script(name))
         .and_then(|mut file| file.read(&mut line))
@@ -103,11 +108,15 @@ fn ask(layout: &Layout, names: &[ServiceName]) -> (Vec<u8>, Option<String>) {
             let _ = process::dup2(null, 1);
             let _ = process::dup2(null, 2);
         }
-        let kind = kind_of_system(layout);
+        let settings = Settings::load(layout);
+        if let Some(parallel) = settings.parallel {
+            let line = format!("parallel {parallel}\n");
+            let _ = process::write_all(write, line.as_bytes());
+        }
         for name in names {
             let block = match is_ours(layout, name) {
-                true => match asked(layout, name, &kind) {
-                    Ok(declared) => encode(name, &declared),
+                true => match asked(layout, name, &settings.kind) {
+                    Ok((declared, files)) => encode(name, &declared, &files),
                     Err(error) => format!(
                         "service {name}\nproblem {}\n.\n",
                         error.to_string().replace('\n', " ")
@@ -171,17 +180,23 @@ fn ask(layout: &Layout, names: &[ServiceName]) -> (Vec<u8>, Option<String>) {
     (text, why)
 }
 
-fn asked(layout: &Layout, name: &ServiceName, kind: &str) -> Result<Declared, super::Error> {
+fn asked(
+    layout: &Layout,
+    name: &ServiceName,
+    kind: &str,
+) -> Result<(Declared, Vec<String>), super::Error> {
     let mut shell = super::load(layout, name, "depend", &Surroundings::default())?;
     if shell.has_function(b"depend") {
         // `after *` means all services, not the files that lie about.
         shell.eval(b"depend", b"set -f")?;
         shell.call(b"depend", &[])?;
     }
-    Ok(declared(&shell, name, kind))
+    let mut files = said(&shell, "_rc_said_config");
+    files.retain(|file| file.starts_with('/'));
+    Ok((declared(&shell, name, kind), files))
 }
 
-fn said(shell: &Shell, variable: &str) -> Vec<String> {
+pub(crate) fn said(shell: &Shell, variable: &str) -> Vec<String> {
     let text = shell.var(variable.as_bytes()).unwrap_or_default();
     String::from_utf8_lossy(&text)
         .split_whitespace()
@@ -191,15 +206,27 @@ fn said(shell: &Shell, variable: &str) -> Vec<String> {
 
 /// What `depend` said, and `rc_need="…"`, `rc_use`, … of the configuration: words are added, and those with `!` taken
 /// away.
-fn declared(shell: &Shell, name: &ServiceName, kind: &str) -> Declared {
-    let underscored: String = name
+pub(crate) fn declared(shell: &Shell, name: &ServiceName, kind: &str) -> Declared {
+    let underscored = |text: &str| -> String {
+        text.chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect()
+    };
+    let full = underscored(name.as_str());
+    // `rc_need_eth0` in the settings that net.eth0 shares with others.
+    let rest = name
         .as_str()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
+        .split_once('.')
+        .map(|(_, rest)| underscored(rest));
     let all = |verb: &str| -> Vec<String> {
-        let mut words = said(shell, &format!("_rc_said_{verb}"));
-        for variable in [format!("rc_{verb}"), format!("rc_{underscored}_{verb}")] {
+        let mut words: Vec<String> = Vec::new();
+        let variables = [
+            Some(format!("_rc_said_{verb}")),
+            Some(format!("rc_{verb}")),
+            rest.as_ref().map(|rest| format!("rc_{verb}_{rest}")),
+            Some(format!("rc_{full}_{verb}")),
+        ];
+        for variable in variables.into_iter().flatten() {
             for word in said(shell, &variable) {
                 match word.strip_prefix('!') {
                     Some(gone) => words.retain(|word| word != gone),
@@ -227,8 +254,17 @@ fn declared(shell: &Shell, name: &ServiceName, kind: &str) -> Declared {
         provide: names("provide"),
         before_all: has_star("before"),
         after_all: has_star("after"),
-        keywords: keywords(&all("keyword"), kind),
+        keywords: Keywords {
+            time_limit: time_limit(shell),
+            ..keywords(&all("keyword"), kind)
+        },
     }
+}
+
+/// `rc_timeout`: how many seconds its script may take; 0: as long as it takes.
+fn time_limit(shell: &Shell) -> Option<u32> {
+    let text = said(shell, "rc_timeout");
+    text.first()?.parse().ok()
 }
 
 fn keywords(words: &[String], kind: &str) -> Keywords {
@@ -249,6 +285,27 @@ fn keywords(words: &[String], kind: &str) -> Keywords {
     keywords
 }
 
+/// Whether a keyword says anything, here or on another kind of system.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    let word = word
+        .strip_prefix('-')
+        .or_else(|| word.strip_prefix("no"))
+        .unwrap_or(word);
+    is_container(&word.to_ascii_lowercase())
+        || matches!(
+            word.to_ascii_lowercase().as_str(),
+            "stop"
+                | "shutdown"
+                | "timeout"
+                | "containers"
+                | "prefix"
+                | "uml"
+                | "xenu"
+                | "xen0"
+                | "vserver"
+        )
+}
+
 fn is_container(kind: &str) -> bool {
     matches!(
         kind,
@@ -256,10 +313,51 @@ fn is_container(kind: &str) -> bool {
     )
 }
 
-/// What kind of system this is: `rc_sys` of rc.conf, or what gives itself away. Nothing: an ordinary machine.
-fn kind_of_system(layout: &Layout) -> String {
-    let mut shell = Shell::new();
-    let _ = shell.source_file(&layout.path("/etc/rc.conf"));
+/// What rc.conf says of all services.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// What kind of system this is: `rc_sys`, or what gives itself away. Nothing: an ordinary machine.
+    pub kind: String,
+    parallel: Option<usize>,
+    /// `rc_hotplug`: the services that may be started as devices appear.
+    hotplug: Vec<String>,
+}
+
+impl Settings {
+    /// Reads them. rc.conf is a script, so this is for processes that may end.
+    pub fn load(layout: &Layout) -> Settings {
+        let mut shell = Shell::new();
+        let _ = shell.source_file(&layout.path("/etc/rc.conf"));
+        Settings {
+            kind: kind_of_system(&shell, layout),
+            parallel: shell.var(b"rc_parallel").and_then(|value| {
+                let text = String::from_utf8_lossy(&value).trim().to_owned();
+                match crate::message::is_yes(text.as_bytes()) {
+                    Some(false) => Some(1),
+                    _ => text.parse().ok().filter(|count| *count > 1),
+                }
+            }),
+            hotplug: said(&shell, "rc_hotplug"),
+        }
+    }
+
+    /// Whether a service may be started as devices appear: the first word that fits it says so; with none, it may not.
+    pub fn may_hotplug(&self, name: &ServiceName) -> bool {
+        for word in &self.hotplug {
+            let (pattern, allowed) = match word.strip_prefix('!') {
+                Some(rest) => (rest, false),
+                None => (word.as_str(), true),
+            };
+            if shell::pattern::matches(pattern.as_bytes(), name.as_str().as_bytes()) {
+                return allowed;
+            }
+        }
+        false
+    }
+}
+
+/// What kind of system this is.
+fn kind_of_system(shell: &Shell, layout: &Layout) -> String {
     if let Some(kind) = shell.var(b"rc_sys") {
         return String::from_utf8_lossy(&kind).to_ascii_lowercase();
     }
@@ -276,8 +374,11 @@ fn kind_of_system(layout: &Layout) -> String {
     String::from_utf8_lossy(container.unwrap_or_default()).into_owned()
 }
 
-fn encode(name: &ServiceName, declared: &Declared) -> String {
+fn encode(name: &ServiceName, declared: &Declared, files: &[String]) -> String {
     let mut text = format!("service {name}\n");
+    for file in files {
+        text += &format!("config {file}\n");
+    }
     let lists = [
         ("need", &declared.need),
         ("use", &declared.uses),
@@ -296,7 +397,11 @@ fn encode(name: &ServiceName, declared: &Declared) -> String {
         no_shutdown,
         no_timeout,
         excluded,
+        time_limit,
     } = declared.keywords;
+    if let Some(seconds) = time_limit {
+        text += &format!("time-limit {seconds}\n");
+    }
     for (is_so, word) in [
         (declared.before_all, "before-all"),
         (declared.after_all, "after-all"),
@@ -337,8 +442,15 @@ fn read_blocks(text: &[u8], found: &mut Found) -> usize {
             continue;
         }
         let Some((service, declared)) = &mut block else {
+            if verb == "parallel" {
+                found.parallel = rest.parse().ok();
+            }
             continue;
         };
+        if verb == "config" {
+            found.files.insert(rest.into());
+            continue;
+        }
         if verb == "problem" {
             found.problems.push(format!("{service}: {rest}"));
             continue;
@@ -356,6 +468,7 @@ fn read_blocks(text: &[u8], found: &mut Found) -> usize {
             ("no-shutdown", _) => declared.keywords.no_shutdown = true,
             ("no-timeout", _) => declared.keywords.no_timeout = true,
             ("excluded", _) => declared.keywords.excluded = true,
+            ("time-limit", _) => declared.keywords.time_limit = rest.parse().ok(),
             _ => {}
         }
     }
@@ -388,22 +501,27 @@ mod tests {
         let (_folder, layout) = root(&[
             (
                 "web",
-                "depend() { need net\n use logger dns; after *; keyword -shutdown -docker; provide http; }",
+                "depend() { need net old\n need !old; config /etc/x /etc/y; use logger dns; after *\n keyword -shutdown -docker; provide http; }",
             ),
             ("plain", "start() { :; }"),
         ]);
         fs::write(
             layout.config("web"),
-            "rc_need=\"!net disk\"\nrc_after=clock\n",
+            "rc_need=\"!net disk\"\nrc_after=clock\nrc_timeout=90\n",
         )
         .unwrap();
         fs::write(
             layout.path("/etc/rc.conf"),
-            "rc_sys=docker\nrc_web_want=mail\n",
+            "rc_sys=docker\nrc_web_want=mail\nrc_parallel=NO\n",
         )
         .unwrap();
         let found = scan(&layout);
         assert_eq!(found.problems, [""; 0]);
+        assert_eq!(found.parallel, Some(1));
+        assert_eq!(
+            found.files.iter().collect::<Vec<_>>(),
+            [&PathBuf::from("/etc/x"), &PathBuf::from("/etc/y")]
+        );
         assert_eq!(
             found.declared[&name("web")],
             Declared {
@@ -416,6 +534,7 @@ mod tests {
                 keywords: Keywords {
                     no_shutdown: true,
                     excluded: true,
+                    time_limit: Some(90),
                     ..Keywords::default()
                 },
                 ..Declared::default()
@@ -458,9 +577,10 @@ mod tests {
                 no_shutdown: true,
                 no_timeout: true,
                 excluded: true,
+                time_limit: Some(0),
             },
         };
-        let text = encode(&name("x"), &declared);
+        let text = encode(&name("x"), &declared, &["/etc/x".into()]);
         let mut found = Found::default();
         assert_eq!(read_blocks(text.as_bytes(), &mut found), 1);
         assert_eq!(found.declared[&name("x")], declared);
@@ -468,6 +588,17 @@ mod tests {
             let mut found = Found::default();
             assert_eq!(read_blocks(&text.as_bytes()[..cut], &mut found), 0, "{cut}");
         }
+    }
+
+    #[test]
+    fn what_may_be_hotplugged_is_listed() {
+        let settings = Settings {
+            hotplug: vec!["!net.wlan*".into(), "net.*".into()],
+            ..Settings::default()
+        };
+        assert!(settings.may_hotplug(&name("net.eth0")));
+        assert!(!settings.may_hotplug(&name("net.wlan1")));
+        assert!(!settings.may_hotplug(&name("sshd")));
     }
 
     #[test]

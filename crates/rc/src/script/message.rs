@@ -4,6 +4,9 @@
 
 use crate::message::{Level, Style};
 use shell::Shell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use sys::process;
 
 /// What `ebegin` said, until `eend` comes.
@@ -11,6 +14,19 @@ const BEGUN: &[u8] = b"_rc_begun";
 /// Set where lines are printed whole.
 pub const TOGETHER: &[u8] = b"_rc_together";
 const INDENT: &[u8] = b"RC_EINDENT";
+/// The file that everything goes to besides.
+pub const LOG: &[u8] = b"_rc_log";
+
+fn keep(shell: &Shell, level: Level, text: &str) {
+    if let Some(path) = shell.var(LOG) {
+        let plain = Style {
+            plain: true,
+            ..Style::default()
+        };
+        let line = plain.line(-1, level, text) + "\n";
+        crate::log::append(Path::new(OsStr::from_bytes(&path)), line.as_bytes());
+    }
+}
 
 fn style(shell: &Shell) -> Style {
     let mut style = Style::from_variables(|name| shell.var(name.as_bytes()));
@@ -61,6 +77,7 @@ pub fn plain(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
         _ => Level::Info,
     };
     let style = style(shell);
+    keep(shell, level, &text(words));
     if !(style.quiet && level == Level::Info) {
         break_line(shell);
         let fd = if level == Level::Info { 1 } else { 2 };
@@ -136,6 +153,11 @@ pub fn end(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
         _ => Level::Error,
     };
     let begun = shell.var(BEGUN);
+    if let Some(begun) = &begun {
+        let verdict = if status == 0 { "ok" } else { "!!" };
+        let line = format!("{} ... [ {verdict} ]", String::from_utf8_lossy(begun));
+        keep(shell, Level::Info, &line);
+    }
     let mut out = String::new();
     if let (Some(begun), false) = (&begun, style.quiet) {
         let begun = String::from_utf8_lossy(begun);
@@ -149,6 +171,7 @@ pub fn end(shell: &mut Shell, arguments: &[Vec<u8>]) -> i32 {
     shell.unset(BEGUN);
     print(1, &out);
     if status != 0 && !why.is_empty() {
+        keep(shell, level, &why);
         print(2, &(style.line(2, level, &why) + "\n"));
     }
     status

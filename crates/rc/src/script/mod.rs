@@ -9,6 +9,7 @@ pub mod builtins;
 pub mod depend;
 pub mod message;
 
+use crate::cgroup::Cgroup;
 use crate::layout::Layout;
 use crate::machine::Current;
 use crate::message::{Level, Style};
@@ -19,6 +20,8 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use sys::process;
 
 const PRELUDE: &[u8] = include_bytes!("prelude.sh");
 
@@ -60,6 +63,10 @@ pub struct Surroundings {
     pub verbose: bool,
     /// No colours.
     pub plain: bool,
+    /// Print each command of the script as it is run.
+    pub debug: bool,
+    /// The start or stop is part of a restart of this very service.
+    pub restarting: bool,
     /// The machine is going down.
     pub going_down: bool,
     /// What the machine will do then: it will be started again.
@@ -108,23 +115,36 @@ pub fn load(
     if !path.exists() {
         return Err(Error::NoService(name.clone()));
     }
+    load_from(layout, name, &path, action, around)
+}
+
+/// The same, with the script from elsewhere.
+pub(crate) fn load_from(
+    layout: &Layout,
+    name: &ServiceName,
+    path: &Path,
+    action: &str,
+    around: &Surroundings,
+) -> Result<Shell, Error> {
     let mut shell = Shell::new();
     let level = State::new(layout).runlevel();
     let level_name = level.as_ref().map_or("sysinit", |level| level.as_str());
     let yes = |value: bool| if value { "yes" } else { "" };
     let folder = layout.state();
-    let variables: [(&str, &[u8]); 18] = [
+    let command = if around.restarting { "restart" } else { action };
+    let variables: [(&str, &[u8]); 19] = [
         ("PATH", crate::PATH.as_bytes()),
         ("HOME", b"/"),
         ("RC_SVCNAME", name.as_str().as_bytes()),
         ("SVCNAME", name.as_str().as_bytes()),
         ("RC_SERVICE", path.as_os_str().as_bytes()),
-        ("RC_CMD", action.as_bytes()),
+        ("RC_CMD", command.as_bytes()),
         ("RC_RUNLEVEL", level_name.as_bytes()),
         ("RC_BOOTLEVEL", b"boot"),
         ("RC_DEFAULTLEVEL", b"default"),
         ("RC_SVCDIR", folder.as_os_str().as_bytes()),
         ("RC_UNAME", b"Linux"),
+        ("RC_LIBEXECDIR", b"/lib/rc"),
         ("RC_VERSION", b"0.55"),
         ("RC_GOINGDOWN", yes(around.going_down).as_bytes()),
         ("RC_REBOOT", yes(around.reboot).as_bytes()),
@@ -137,8 +157,11 @@ pub fn load(
         shell.set_var(name.as_bytes(), value);
         shell.export(name.as_bytes());
     }
-    if let Some(term) = std::env::var_os("TERM") {
-        shell.set_var(b"TERM", term.as_bytes());
+    for name in ["TERM", "IN_BACKGROUND", "IN_HOTPLUG", "IN_DRYRUN"] {
+        if let Some(value) = std::env::var_os(name) {
+            shell.set_var(name.as_bytes(), value.as_bytes());
+            shell.export(name.as_bytes());
+        }
     }
     if around.together {
         shell.set_var(message::TOGETHER, b"1");
@@ -165,29 +188,169 @@ pub fn load(
         configs.push(name.as_str().to_owned());
     }
     for config in &configs {
-        source(&mut shell, &layout.config(config))?;
-        source(
-            &mut shell,
-            &layout.config(&format!("{config}.{level_name}")),
-        )?;
+        // One for the level stands in the place of the usual one.
+        let for_level = layout.config(&format!("{config}.{level_name}"));
+        let path = match for_level.is_file() {
+            true => for_level,
+            false => layout.config(config),
+        };
+        source(&mut shell, &path)?;
     }
-    source(&mut shell, &path)?;
+    if around.debug {
+        shell.eval(b"prelude.sh", b"set -x")?;
+    }
+    source(&mut shell, path)?;
+    let verbose = shell
+        .var(b"rc_verbose")
+        .and_then(|value| crate::message::is_yes(&value));
+    if verbose == Some(true) {
+        shell.set_var(b"EINFO_VERBOSE", b"yes");
+    }
+    let nocolor = shell
+        .var(b"rc_nocolor")
+        .and_then(|value| crate::message::is_yes(&value));
+    if nocolor == Some(true) {
+        shell.set_var(b"RC_NOCOLOR", b"yes");
+    }
     Ok(shell)
 }
 
 /// Runs an action of a service in this process: `start`, `stop`, `status`, `describe`, or a command of its own.
 /// Returns its status. What it may do is not checked against the service's state.
 pub fn run(layout: &Layout, name: &ServiceName, action: &str, around: &Surroundings) -> i32 {
+    if !depend::is_ours(layout, name) && layout.script(name).is_file() {
+        return run_foreign(layout, name, action);
+    }
     let mut shell = match load(layout, name, action, around) {
         Ok(shell) => shell,
         Err(error) => {
-            Style::from_environment().say(Level::Error, &format!("{name}: {error}"));
+            complain(&format!("{name}: {error}"));
             return 1;
         }
     };
+    if !is_question(action) {
+        let log = crate::log::path(layout, name);
+        crate::log::begin(&log, action);
+        shell.set_var(message::LOG, log.as_os_str().as_bytes());
+    }
+    let group = Cgroup::of(layout, name);
+    if let Some(group) = &group {
+        enter(&shell, group, layout, name, action);
+    }
     let status = act(&mut shell, layout, name, action);
     message::finish(&mut shell);
+    if let Some(group) = &group
+        && matches!((action, status), ("start", 1..) | ("stop", 0))
+        && cleans_up(&shell, name)
+        && !sweep(&shell, group)
+    {
+        complain(&format!("{name}: not all of its processes could be ended"));
+        return 1;
+    }
     status
+}
+
+/// A script for another kind of init is a program of its own, which is told what to do by its first argument.
+fn run_foreign(layout: &Layout, name: &ServiceName, action: &str) -> i32 {
+    if action == "describe" {
+        complain(&format!(
+            "{name} is no script of openrc-run, and says nothing of itself"
+        ));
+        return 1;
+    }
+    let words = [layout.script(name).into_os_string(), action.into()];
+    let child = process::fork(|| {
+        let environment: Vec<std::ffi::OsString> = std::env::vars_os()
+            .map(|(key, value)| {
+                let mut line = key;
+                line.push("=");
+                line.push(value);
+                line
+            })
+            .collect();
+        let error = process::exec(&layout.script(name), &words, &environment);
+        complain(&format!("{}: {error}", layout.script(name).display()));
+        126
+    });
+    let Ok(child) = child else { return 1 };
+    loop {
+        match process::wait(process::Which::One(child), true, false) {
+            Ok(Some((_, status))) => return status.code(),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return 1,
+            _ => {}
+        }
+    }
+}
+
+/// Actions that change nothing.
+fn is_question(action: &str) -> bool {
+    matches!(action, "status" | "describe" | "healthcheck")
+}
+
+/// Puts this process, and so what it starts, into the service's group. Where that cannot be, it goes on without.
+fn enter(shell: &Shell, group: &Cgroup, layout: &Layout, name: &ServiceName, action: &str) {
+    // A stop is not run inside: it has to go on when the group is full or is killed.
+    let inside = match action {
+        "start" => true,
+        "stop" => false,
+        other => {
+            !is_question(other)
+                && group.exists()
+                && State::new(layout).read(name) == Current::Started
+        }
+    };
+    if !inside || group.enter().is_err() {
+        return;
+    }
+    let settings = shell.var(b"rc_cgroup_settings").unwrap_or_default();
+    if action == "start" && !settings.is_empty() {
+        for problem in group.set(&String::from_utf8_lossy(&settings)) {
+            complain(&format!("{name}: rc_cgroup_settings: {problem}"));
+        }
+    }
+}
+
+/// Services whose processes are other people's work: logins, jobs, containers.
+const HOSTS: [&str; 16] = [
+    "sshd",
+    "dropbear",
+    "tinysshd",
+    "telnetd",
+    "crond",
+    "cronie",
+    "dcron",
+    "fcron",
+    "atd",
+    "docker",
+    "containerd",
+    "podman",
+    "libvirtd",
+    "incusd",
+    "lxd",
+    "lxc",
+];
+
+/// Whether what a service leaves behind is ended: `rc_cgroup_cleanup`.
+fn cleans_up(shell: &Shell, name: &ServiceName) -> bool {
+    shell
+        .var(b"rc_cgroup_cleanup")
+        .and_then(|value| crate::message::is_yes(&value))
+        .unwrap_or_else(|| !HOSTS.contains(&name.base()))
+}
+
+/// Ends what is left in the group, this process excepted. Says whether nothing is left.
+pub(crate) fn sweep(shell: &Shell, group: &Cgroup) -> bool {
+    let me = std::process::id().cast_signed();
+    if group.processes().contains(&me) && group.leave().is_err() {
+        return true;
+    }
+    let text = |name: &str| {
+        let value = shell.var(name.as_bytes()).unwrap_or_default();
+        String::from_utf8_lossy(&value).trim().to_owned()
+    };
+    let signal = crate::daemon::schedule::signal(&text("stopsig")).unwrap_or(15);
+    let seconds = text("rc_timeout_stopsec").parse().unwrap_or(10).min(3600);
+    group.sweep(signal, Duration::from_secs(seconds))
 }
 
 fn words(shell: &Shell, variable: &str) -> Vec<String> {
@@ -206,6 +369,9 @@ fn act(shell: &mut Shell, layout: &Layout, name: &ServiceName, action: &str) -> 
     match action {
         "describe" => return describe(shell, name),
         "status" => return call_or(shell, "status", "default_status"),
+        // A service without one is healthy, and bears it in silence when it is not.
+        "healthcheck" | "unhealthy" if !shell.has_function(action.as_bytes()) => return 0,
+        "healthcheck" | "unhealthy" => return call(shell, action),
         "start" => {
             if let Err(missing) = check_required(shell, layout) {
                 complain(&format!("{name}: {missing}"));
@@ -232,18 +398,30 @@ fn act(shell: &mut Shell, layout: &Layout, name: &ServiceName, action: &str) -> 
         b"_rc_no_new_privs",
         if no_new_privs { b"--no-new-privs" } else { b"" },
     );
+    let in_background = shell
+        .var(b"IN_BACKGROUND")
+        .is_some_and(|value| crate::message::is_yes(&value) == Some(true));
+    if in_background
+        && words(shell, "in_background_fake")
+            .iter()
+            .any(|word| word == action)
+    {
+        return 0;
+    }
     if !matches!(action, "start" | "stop") {
         let state = State::new(layout).read(name);
         let lists = [
             ("extra_commands", true),
+            ("opts", true),
             ("extra_started_commands", state == Current::Started),
             (
                 "extra_stopped_commands",
                 matches!(state, Current::Stopped | Current::Failed),
             ),
         ];
-        let mut known = false;
-        let mut allowed = false;
+        // OpenRC gives this one to every service that is down.
+        let mut known = action == "cgroup_cleanup";
+        let mut allowed = known && matches!(state, Current::Stopped | Current::Failed);
         for (list, now) in lists {
             if words(shell, list).iter().any(|word| word == action) {
                 known = true;

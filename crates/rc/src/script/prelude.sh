@@ -29,6 +29,14 @@ ssd_start() {
 		${command_user:+--user} '${command_user:+"$command_user"}' \
 		${umask:+--umask} '${umask:+"$umask"}' \
 		${oom_score_adj:+--oom-score-adj} '${oom_score_adj:+"$oom_score_adj"}' \
+		${SSD_OOM_SCORE_ADJ:+--oom-score-adj} ${SSD_OOM_SCORE_ADJ} \
+		${SSD_NICELEVEL:+--nicelevel} ${SSD_NICELEVEL} \
+		${SSD_IONICELEVEL:+--ionice} ${SSD_IONICELEVEL} \
+		${scheduler:+--scheduler} ${scheduler} \
+		${scheduler_priority:+--scheduler-priority} ${scheduler_priority} \
+		${capabilities:+--capabilities} '${capabilities:+"$capabilities"}' \
+		${secbits:+--secbits} ${secbits} \
+		${notify:+--notify} ${notify} \
 		$_rc_no_new_privs $_how $start_stop_daemon_args \
 		-- $command_args $command_args_background
 	if eend $? "Failed to start ${name:-$RC_SVCNAME}"; then
@@ -85,10 +93,22 @@ supervise_start() {
 		${respawn_delay:+--respawn-delay} '${respawn_delay:+"$respawn_delay"}' \
 		${respawn_max:+--respawn-max} '${respawn_max:+"$respawn_max"}' \
 		${respawn_period:+--respawn-period} '${respawn_period:+"$respawn_period"}' \
+		${respawn_delay_step:+--respawn-delay-step} '${respawn_delay_step:+"$respawn_delay_step"}' \
+		${respawn_delay_cap:+--respawn-delay-cap} '${respawn_delay_cap:+"$respawn_delay_cap"}' \
+		${healthcheck_timer:+--healthcheck-timer} '${healthcheck_timer:+"$healthcheck_timer"}' \
+		${healthcheck_delay:+--healthcheck-delay} '${healthcheck_delay:+"$healthcheck_delay"}' \
 		${command_user:+--user} '${command_user:+"$command_user"}' \
 		${umask:+--umask} '${umask:+"$umask"}' \
 		${oom_score_adj:+--oom-score-adj} '${oom_score_adj:+"$oom_score_adj"}' \
-		$_rc_no_new_privs $supervise_daemon_args \
+		${SSD_OOM_SCORE_ADJ:+--oom-score-adj} ${SSD_OOM_SCORE_ADJ} \
+		${SSD_NICELEVEL:+--nicelevel} ${SSD_NICELEVEL} \
+		${SSD_IONICELEVEL:+--ionice} ${SSD_IONICELEVEL} \
+		${scheduler:+--scheduler} ${scheduler} \
+		${scheduler_priority:+--scheduler-priority} ${scheduler_priority} \
+		${capabilities:+--capabilities} '${capabilities:+"$capabilities"}' \
+		${secbits:+--secbits} ${secbits} \
+		${notify:+--notify} ${notify} \
+		$_rc_no_new_privs ${supervise_daemon_args:-$start_stop_daemon_args} \
 		'"$command"' -- $command_args $command_args_foreground
 	if eend $? "Failed to start ${name:-$RC_SVCNAME}"; then
 		[ -z "$pidfile" ] || service_set_value pidfile "$pidfile"
@@ -109,9 +129,13 @@ default_start() {
 	case "$supervisor" in
 	supervise-daemon) supervise_start ;;
 	"" | start-stop-daemon) ssd_start ;;
-	*)
-		eerror "supervisor $supervisor is not known"
+	s6 | runit)
+		eerror "supervisor=$supervisor: that program's own folders of services are not supported"
 		return 1
+		;;
+	*)
+		ewarn "supervisor=$supervisor is not known: start-stop-daemon is used"
+		ssd_start
 		;;
 	esac
 }
@@ -135,6 +159,11 @@ default_status() {
 		return 16
 	elif service_started; then
 		if service_crashed; then
+			local _child="$(service_get_value child_pid)"
+			if [ "${_child:-0}" -gt 0 ] && kill -0 "$_child" 2>/dev/null; then
+				eerror "status: unsupervised"
+				return 64
+			fi
 			eerror "status: crashed"
 			return 32
 		fi
@@ -143,4 +172,34 @@ default_status() {
 	fi
 	einfo "status: stopped"
 	return 3
+}
+
+# rc-functions.sh of OpenRC has these.
+need_if_exists() {
+	local _service
+	for _service; do
+		service_exists "$_service" && need "$_service"
+	done
+	return 0
+}
+
+is_net_fs() {
+	[ -n "$1" ] || return 1
+	mountinfo -q --netdev "$1" && return 0
+	mountinfo -q --nonetdev "$1" && return 1
+	case "$(mountinfo --fstype "$1")" in
+	afs | ceph | cifs | smb3 | coda | davfs | fuse | fuse.sshfs | gfs | glusterfs | lustre) return 0 ;;
+	ncpfs | nfs | nfs4 | 9p | ocfs2 | shfs | smbfs) return 0 ;;
+	esac
+	return 1
+}
+
+is_union_fs() {
+	return 1
+}
+
+cgroup_cleanup() {
+	ebegin "Ending what is left of $RC_SVCNAME"
+	cgroup_sweep
+	eend $?
 }

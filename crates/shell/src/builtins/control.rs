@@ -52,6 +52,9 @@ fn status_argument(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
 
 pub(super) fn exit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let status = status_argument(shell, arguments)?;
+    if shell.must_stay() {
+        return Ok(0);
+    }
     shell.status = status;
     Err(Flow::Exit(status))
 }

@@ -2,60 +2,85 @@
 
 use super::{lossy, number, state};
 use crate::exec::{Flow, Shell, strerror};
+use crate::jobs::{Job, State};
 use std::io;
-use sys::process::{self, Status, Which};
+use sys::process::{self, Which};
 
-/// A job's process out of `%n`, `%%`, `%+` or a number.
-fn process_of(shell: &Shell, word: &[u8]) -> Option<i32> {
+/// The operand of a job: `%…`, or the number of a process that is one. The error says why there is none.
+fn job_of(shell: &Shell, word: &[u8]) -> Result<usize, &'static str> {
     match word.strip_prefix(b"%") {
-        Some(b"" | b"%" | b"+") => shell.jobs.last().map(|(pid, _)| *pid),
-        Some(b"-") => shell.jobs.iter().rev().nth(1).map(|(pid, _)| *pid),
-        Some(text) => {
-            let at = usize::try_from(number(text)?).ok()?.checked_sub(1)?;
-            shell.jobs.get(at).map(|(pid, _)| *pid)
-        }
-        None => number(word),
-    }
-}
-
-impl Shell {
-    /// Takes note of what ended in the background.
-    pub(crate) fn poll_jobs(&mut self) {
-        for (pid, state) in &mut self.jobs {
-            if !matches!(state, Some(Status::Exited(_) | Status::Killed(..)))
-                && let Ok(Some((_, status))) = process::wait(Which::One(*pid), false, true)
-            {
-                *state = Some(status);
-            }
-        }
+        Some(rest) => shell.jobs.find(rest),
+        None => number(word)
+            .and_then(|pid| shell.jobs.by_pid(pid))
+            .ok_or("no such job"),
     }
 }
 
 pub(super) fn list(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
-    shell.poll_jobs();
-    let only_numbers = arguments.get(1).is_some_and(|option| option == b"-p");
-    let mut text = String::new();
-    for (number, (pid, state)) in shell.jobs.iter().enumerate() {
-        let what = match state {
-            None | Some(Status::Continued) => "Running".to_owned(),
-            Some(Status::Stopped(_)) => "Stopped".to_owned(),
-            Some(Status::Exited(0)) => "Done".to_owned(),
-            Some(Status::Exited(code)) => format!("Done({code})"),
-            Some(Status::Killed(..)) => "Killed".to_owned(),
-        };
-        if only_numbers {
-            text.push_str(&format!("{pid}\n"));
-        } else {
-            text.push_str(&format!("[{}] {what} {pid}\n", number + 1));
+    let (mut pids, mut long, mut running, mut stopped) = (false, false, false, false);
+    let mut at = 1;
+    while let Some(word) = arguments
+        .get(at)
+        .filter(|word| word.len() > 1 && word.starts_with(b"-"))
+    {
+        at += 1;
+        if word == b"--" {
+            break;
+        }
+        for letter in word.iter().skip(1) {
+            match letter {
+                b'p' => pids = true,
+                b'l' => long = true,
+                b'r' => running = true,
+                b's' => stopped = true,
+                other => {
+                    let what = format!("bad option -{}", char::from(*other));
+                    return Ok(shell.complain(b"jobs", &what));
+                }
+            }
         }
     }
-    shell
-        .jobs
-        .retain(|(_, state)| !matches!(state, Some(Status::Exited(_) | Status::Killed(..))));
-    Ok(shell.print(text.as_bytes(), "jobs"))
+    shell.jobs.poll();
+    let mut wanted = Vec::new();
+    let words = arguments.get(at..).unwrap_or_default();
+    for word in words {
+        match job_of(shell, word) {
+            Ok(at) => wanted.push(at),
+            Err(why) => {
+                return Ok(shell.complain(b"jobs", &format!("{}: {why}", lossy(word))));
+            }
+        }
+    }
+    let mut text = Vec::new();
+    let mut shown = Vec::new();
+    for (at, job) in shell.jobs.list.iter().enumerate() {
+        let state = job.state();
+        if !words.is_empty() && !wanted.contains(&at)
+            || running && state != State::Running
+            || stopped && !matches!(state, State::Stopped(_))
+        {
+            continue;
+        }
+        shown.push(at);
+        if pids {
+            let pid = if job.group > 0 { job.group } else { job.pid() };
+            text.extend_from_slice(format!("{pid}\n").as_bytes());
+        } else {
+            text.extend(shell.jobs.line(job, long));
+        }
+    }
+    for (at, job) in shell.jobs.list.iter_mut().enumerate() {
+        // What was asked for need not be told again.
+        job.news &= pids || !shown.contains(&at);
+    }
+    if words.is_empty() && !pids {
+        shell.jobs.forget(Job::has_ended);
+    }
+    Ok(shell.print(&text, "jobs"))
 }
 
 pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
+    shell.jobs.disown();
     let words: Vec<Vec<u8>> = arguments
         .iter()
         .skip(1)
@@ -65,9 +90,20 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     let any = words.first().is_some_and(|word| word == b"-n");
     if words.is_empty() || any {
         let mut status = 0;
-        while let Some((pid, _)) = shell.jobs.first().copied() {
-            let which = if any { None } else { Some(pid) };
-            let waited = wait_one(shell, which)?;
+        loop {
+            // Who waits for all does not wait for those that are stopped.
+            let next = shell
+                .jobs
+                .list
+                .iter()
+                .position(|job| !matches!(job.state(), State::Stopped(_)));
+            let Some(number) = next
+                .and_then(|at| shell.jobs.list.get(at))
+                .map(|job| job.number)
+            else {
+                break;
+            };
+            let waited = wait_one(shell, (!any).then_some(number))?;
             if let Some(signal) = trapped(shell) {
                 shell.run_traps()?;
                 return Ok(128 + signal);
@@ -78,7 +114,13 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
                     break;
                 }
                 // The job is still there: a trapped signal ended the waiting.
-                Some(code) if shell.jobs.iter().any(|(job, _)| *job == pid) => return Ok(code),
+                Some(code)
+                    if shell.jobs.list.iter().any(|job| {
+                        job.number == number && !matches!(job.state(), State::Stopped(_))
+                    }) =>
+                {
+                    return Ok(code);
+                }
                 _ => {}
             }
         }
@@ -86,9 +128,14 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     }
     let mut status = 0;
     for word in words {
-        status = match process_of(shell, &word) {
-            Some(pid) => wait_one(shell, Some(pid))?.unwrap_or(127),
-            None => shell.complain(b"wait", &format!("{}: no such job", lossy(&word))),
+        status = match job_of(shell, &word) {
+            Ok(at) => {
+                let number = shell.jobs.list.get(at).map(|job| job.number);
+                wait_one(shell, number)?.unwrap_or(127)
+            }
+            // A number that is no child's.
+            Err(_) if number(&word).is_some() => 127,
+            Err(why) => shell.complain(b"wait", &format!("{}: {why}", lossy(&word))),
         };
     }
     Ok(status)
@@ -100,27 +147,42 @@ fn trapped(shell: &Shell) -> Option<i32> {
 }
 
 /// Waits for one job, or whichever ends first. `None`: it is no child of this shell.
-fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
+fn wait_one(shell: &mut Shell, wanted: Option<usize>) -> Result<Option<i32>, Flow> {
     loop {
-        let known = shell.jobs.iter().position(|(job, state)| {
-            pid.is_none_or(|pid| pid == *job)
-                && matches!(state, Some(Status::Exited(_) | Status::Killed(..)))
-        });
-        if let Some(at) = known {
-            let (_, state) = shell.jobs.remove(at);
-            return Ok(state.map(Status::code));
+        let known =
+            shell.jobs.list.iter().position(|job| {
+                wanted.is_none_or(|wanted| wanted == job.number) && job.has_ended()
+            });
+        if let Some(job) = known.and_then(|at| shell.jobs.remove(at)) {
+            return Ok(match job.state() {
+                State::Ended(status) => Some(status.code()),
+                _ => None,
+            });
         }
-        match process::wait(pid.map_or(Which::Any, Which::One), true, false) {
+        let job = shell
+            .jobs
+            .list
+            .iter()
+            .find(|job| wanted == Some(job.number));
+        match (wanted, job) {
+            (Some(_), None) => return Ok(None),
+            (Some(_), Some(job)) => {
+                if let State::Stopped(signal) = job.state() {
+                    return Ok(Some(128 + signal));
+                }
+            }
+            _ => {}
+        }
+        let which = job.map_or(Which::Any, |job| Which::One(job.waiting()));
+        match process::wait(which, true, shell.options.monitor) {
             Ok(Some((pid, status))) => {
-                shell.jobs.retain(|(job, _)| *job != pid);
-                return Ok(Some(status.code()));
+                // One that stopped is told of at the next prompt.
+                shell.jobs.note(pid, status);
             }
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 // A trapped signal ends the waiting (POSIX.1-2024, 2.12).
-                let signal = (1..64).find(|signal| {
-                    process::is_pending(*signal) && shell.traps.contains_key(signal)
-                });
+                let signal = trapped(shell);
                 shell.run_traps()?;
                 if let Some(signal) = signal {
                     return Ok(Some(128 + signal));
@@ -129,7 +191,7 @@ fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
             Err(_) => {
                 shell
                     .jobs
-                    .retain(|(job, _)| pid.is_some_and(|pid| pid != *job));
+                    .forget(|job| wanted.is_none_or(|wanted| wanted == job.number));
                 return Ok(None);
             }
         }
@@ -138,7 +200,7 @@ fn wait_one(shell: &mut Shell, pid: Option<i32>) -> Result<Option<i32>, Flow> {
 
 pub(super) fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     // What ended is not to be asked for any more.
-    shell.poll_jobs();
+    shell.jobs.poll();
     let mut words = arguments.get(1..).unwrap_or_default();
     let mut signal = 15;
     if let Some((first, rest)) = words.split_first()
@@ -176,14 +238,40 @@ pub(super) fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     }
     let mut status = 0;
     for word in words {
-        let result = match process_of(shell, word) {
-            // A job that job control put into a group of its own is killed as a whole.
-            Some(pid) if word.starts_with(b"%") && shell.options.monitor => {
-                process::kill(-pid, signal)
+        let at = if word.starts_with(b"%") {
+            match job_of(shell, word) {
+                Ok(at) => Some(at),
+                Err(why) => {
+                    shell.complain(b"kill", &format!("{}: {why}", lossy(word)));
+                    status = 1;
+                    continue;
+                }
             }
-            Some(pid) => process::kill(pid, signal),
+        } else {
+            None
+        };
+        let job = at.and_then(|at| shell.jobs.list.get_mut(at));
+        let target = job
+            .as_ref()
+            .map(|job| job.target())
+            .or_else(|| number(word));
+        let result = match target {
+            Some(target) => process::kill(target, signal),
             None => Err(io::Error::other("invalid number")),
         };
+        if result.is_ok() {
+            match job {
+                Some(job) if signal == 18 => job.set_running(),
+                // One that is stopped sees its end only when it goes on.
+                Some(job)
+                    if matches!(job.state(), State::Stopped(_)) && matches!(signal, 1 | 15) =>
+                {
+                    let _ = process::kill(job.target(), 18);
+                    job.set_running();
+                }
+                _ => {}
+            }
+        }
         if let Err(error) = result {
             shell.complain(
                 b"kill",
@@ -218,20 +306,57 @@ fn names(shell: &mut Shell, words: &[Vec<u8>]) -> i32 {
     shell.print(text.as_bytes(), "kill")
 }
 
+/// The job that `fg` and `bg` are for, where there is job control.
+fn controlled(shell: &mut Shell, command: &[u8], word: Option<&Vec<u8>>) -> Result<usize, i32> {
+    if !shell.options.monitor {
+        return Err(shell.complain(command, "no job control"));
+    }
+    shell.jobs.poll();
+    let word = word.map_or(&b"%%"[..], Vec::as_slice);
+    match job_of(shell, word) {
+        Ok(at) if shell.jobs.list.get(at).is_some_and(|job| job.group == 0) => {
+            Err(shell.complain(command, "the job was not begun under job control"))
+        }
+        Ok(at) if shell.jobs.list.get(at).is_some_and(Job::has_ended) => {
+            shell.jobs.remove(at);
+            Err(shell.complain(command, "the job has ended"))
+        }
+        Ok(at) => Ok(at),
+        Err(why) => {
+            let what = format!("{}: {why}", lossy(word));
+            Err(shell.complain(command, &what))
+        }
+    }
+}
+
 pub(super) fn foreground(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
-    let Some(pid) = process_of(shell, arguments.get(1).map_or(b"%%", Vec::as_slice)) else {
-        return Ok(shell.complain(b"fg", "no such job"));
+    let at = match controlled(shell, b"fg", arguments.get(1)) {
+        Ok(at) => at,
+        Err(status) => return Ok(status),
     };
-    let _ = process::kill(pid, 18);
-    Ok(wait_one(shell, Some(pid))?.unwrap_or(127))
+    if let Some(job) = shell.jobs.list.get(at) {
+        let text = [job.text.as_slice(), b"\n"].concat();
+        shell.print(&text, "fg");
+    }
+    Ok(shell.resume(at, true).unwrap_or(127))
 }
 
 pub(super) fn background(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
-    let Some(pid) = process_of(shell, arguments.get(1).map_or(b"%%", Vec::as_slice)) else {
-        return Ok(shell.complain(b"bg", "no such job"));
-    };
-    Ok(match process::kill(pid, 18) {
-        Ok(()) => 0,
-        Err(error) => shell.complain(b"bg", &strerror(&error)),
-    })
+    let mut words: Vec<Option<&Vec<u8>>> = arguments.iter().skip(1).map(Some).collect();
+    if words.is_empty() {
+        words.push(None);
+    }
+    for word in words {
+        let at = match controlled(shell, b"bg", word) {
+            Ok(at) => at,
+            Err(status) => return Ok(status),
+        };
+        if let Some(job) = shell.jobs.list.get(at) {
+            let head = format!("[{}] ", job.number);
+            let text = [head.as_bytes(), job.text.as_slice(), b" &\n"].concat();
+            shell.print(&text, "bg");
+        }
+        shell.resume(at, false);
+    }
+    Ok(0)
 }

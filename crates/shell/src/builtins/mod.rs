@@ -1,6 +1,7 @@
 //! The shell's own commands.
 
 mod control;
+mod history;
 mod input;
 mod jobs;
 mod output;
@@ -34,7 +35,7 @@ impl Found {
 }
 
 /// In the order of bytes, as the search in it needs.
-const TABLE: [(&str, Own); 42] = [
+const TABLE: [(&str, Own); 44] = [
     (".", control::source),
     (":", control::colon),
     ("[", test::command),
@@ -52,9 +53,11 @@ const TABLE: [(&str, Own); 42] = [
     ("exit", control::exit),
     ("export", state::export),
     ("false", control::no),
+    ("fc", history::fc),
     ("fg", jobs::foreground),
     ("getopts", input::getopts),
     ("hash", state::hash),
+    ("history", history::history),
     ("jobs", jobs::list),
     ("kill", jobs::kill),
     ("let", control::arithmetic),
@@ -205,7 +208,13 @@ impl Shell {
 
     /// Tells of an error of a built-in, and gives the status.
     pub(crate) fn complain(&mut self, command: &[u8], what: &str) -> i32 {
-        self.warn(&format!("{}: {what}", lossy(command)));
+        if self.name == command {
+            // The shell is only there for this built-in: it is a program of its own.
+            let text = format!("{}: {what}\n", lossy(command));
+            let _ = sys::process::write_all(2, text.as_bytes());
+        } else {
+            self.warn(&format!("{}: {what}", lossy(command)));
+        }
         2
     }
 }

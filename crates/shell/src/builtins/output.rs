@@ -54,16 +54,21 @@ pub(super) fn printf(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
             break;
         }
     }
-    for failure in &printer.failures {
+    // What is wrong is told in the order of the output.
+    let mut done = 0;
+    for (at, failure) in &printer.failures {
+        shell.print(printer.out.get(done..*at).unwrap_or_default(), "printf");
+        done = *at;
         shell.complain(b"printf", failure);
     }
-    let status = shell.print(&printer.out, "printf");
+    let status = shell.print(printer.out.get(done..).unwrap_or_default(), "printf");
     Ok(status.max(i32::from(!printer.failures.is_empty())))
 }
 
 struct Printer {
     out: Vec<u8>,
-    failures: Vec<String>,
+    /// What was wrong, and how much had been made by then.
+    failures: Vec<(usize, String)>,
     ended: bool,
 }
 
@@ -91,7 +96,9 @@ impl Printer {
                     // An escape is at most four bytes behind its backslash; unescape says what is left.
                     let len = escape_len(rest);
                     let text = [b"\\", rest.get(..len).unwrap_or_default()].concat();
-                    self.out.extend(unescape(&text, Style::Format).bytes);
+                    let done = unescape(&text, Style::Format);
+                    self.out.extend(done.bytes);
+                    self.ended = done.ended;
                     rest = rest.get(len..).unwrap_or_default();
                 }
                 b'%' if rest.first() == Some(&b'%') => {
@@ -155,8 +162,7 @@ impl Printer {
             bump(rest);
         }
         let Some(kind) = rest.first().copied() else {
-            self.failures
-                .push(format!("%{}: invalid format", lossy(start)));
+            self.failed(format!("%{}: invalid format", lossy(start)));
             self.ended = true;
             return;
         };
@@ -218,7 +224,7 @@ impl Printer {
                 let word = lossy(take(words));
                 let value = word.trim().parse::<f64>().unwrap_or_else(|_| {
                     if !word.is_empty() {
-                        self.failures.push(format!("{word}: invalid number"));
+                        self.failed(format!("invalid number '{word}'"));
                     }
                     0.0
                 });
@@ -236,7 +242,7 @@ impl Printer {
             }
             _ => {
                 let len = start.len() - rest.len();
-                self.failures.push(format!(
+                self.failed(format!(
                     "%{}: invalid format",
                     lossy(start.get(..len).unwrap_or_default())
                 ));
@@ -256,10 +262,13 @@ impl Printer {
             return 0;
         }
         crate::arithmetic::number(word).unwrap_or_else(|| {
-            self.failures
-                .push(format!("{}: invalid number", lossy(word)));
+            self.failed(format!("invalid number '{}'", lossy(word)));
             0
         })
+    }
+
+    fn failed(&mut self, what: String) {
+        self.failures.push((self.out.len(), what));
     }
 
     fn padded(&mut self, spec: &Conversion, text: &[u8]) {

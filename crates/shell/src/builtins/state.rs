@@ -325,6 +325,20 @@ pub(super) fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow>
         }
         return Ok(shell.print(&out, "set"));
     }
+    let monitored = shell.options.monitor;
+    let result = set_options(shell, arguments);
+    // The option alone makes no job control.
+    match (monitored, shell.options.monitor) {
+        (false, true) => {
+            shell.begin_job_control();
+        }
+        (true, false) => shell.end_job_control(),
+        _ => {}
+    }
+    result
+}
+
+fn set_options(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let mut at = 1;
     while let Some(word) = arguments.get(at) {
         let on = match word.first() {

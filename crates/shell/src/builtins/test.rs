@@ -100,7 +100,7 @@ impl Parser<'_> {
             self.at += 3;
             return value;
         }
-        if first == b"!" {
+        if first == b"!" && self.word(1).is_some() {
             self.at += 1;
             return Ok(!self.primary()?);
         }

@@ -2,6 +2,7 @@
 
 use super::{Flow, RedirectError, Shell};
 use crate::ast::{Command, Condition, List, Redirected};
+use crate::jobs::Place;
 use crate::{builtins, pattern};
 use std::rc::Rc;
 
@@ -40,11 +41,11 @@ impl Shell {
             Command::Simple { .. } => Ok(()),
             Command::Group(list) => self.list(list),
             Command::Subshell(list) => {
-                let pid = self.fork(|shell| {
+                let pid = self.fork_job(Place::Foreground(0), |shell| {
                     shell.shown_traps.clear();
                     shell.run_to_exit(|shell| shell.last_list(list))
                 })?;
-                self.status = self.wait_for(pid);
+                self.status = self.wait_for_job(pid, || crate::show::command(command));
                 Ok(())
             }
             Command::If {

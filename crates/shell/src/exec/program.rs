@@ -2,6 +2,7 @@
 
 use super::{Flow, RedirectError, Shell, strerror};
 use crate::ast::{Assignment, Redirected};
+use crate::jobs::Place;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -57,9 +58,11 @@ impl Shell {
                 self.status = status;
                 return Ok(());
             }
-            None => self.fork(|shell| shell.exec_words(arguments, None))?,
+            None => self.fork_job(Place::Foreground(0), |shell| {
+                shell.exec_words(arguments, None)
+            })?,
         };
-        self.status = self.wait_for(pid);
+        self.status = self.wait_for_job(pid, || crate::show::words(arguments));
         Ok(())
     }
 

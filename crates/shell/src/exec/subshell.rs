@@ -3,6 +3,7 @@
 
 use super::{Flow, Shell, libc_signal, strerror};
 use crate::ast::{AndOr, List, Redirected};
+use crate::jobs::{Place, STOPPING, signal_text};
 use std::ffi::OsStr;
 use std::io;
 use sys::process::{self, Status, Which};
@@ -13,8 +14,9 @@ impl Shell {
             background: false,
             ..and_or.clone()
         };
-        let pid = self.fork(|shell| {
-            if !shell.options.monitor {
+        let monitor = self.options.monitor;
+        let pid = self.fork_job(Place::Background, |shell| {
+            if !monitor {
                 for signal in [libc_signal::INT, libc_signal::QUIT] {
                     let _ = process::set_signal(signal, process::Disposition::Ignore);
                 }
@@ -25,7 +27,13 @@ impl Shell {
             shell.run_to_exit(|shell| shell.last_and_or(&inner))
         })?;
         self.last_background = Some(pid);
-        self.jobs.push((pid, None));
+        let text = if self.options.monitor {
+            crate::show::and_or(and_or)
+        } else {
+            Vec::new()
+        };
+        let job = self.job(&[pid], text);
+        self.jobs.add(job);
         self.status = 0;
         Ok(())
     }
@@ -45,7 +53,8 @@ impl Shell {
                     }
                 }
             };
-            let pid = self.fork(|shell| {
+            let group = pids.first().copied().unwrap_or(0);
+            let pid = self.fork_job(Place::Foreground(group), |shell| {
                 if let Some(input) = input {
                     let _ = process::dup2(input, 0);
                     let _ = process::close(input);
@@ -69,10 +78,12 @@ impl Shell {
                 input = Some(read_end);
             }
         }
-        let mut statuses = Vec::new();
-        for pid in pids {
-            statuses.push(self.wait_for(pid));
-        }
+        let statuses = if self.options.monitor {
+            let job = self.job(&pids, crate::show::commands(commands));
+            self.wait_foreground(job)
+        } else {
+            pids.iter().map(|pid| self.wait_for(*pid)).collect()
+        };
         let last = statuses.last().copied().unwrap_or(0);
         self.status = if self.options.pipe_fail {
             statuses
@@ -89,18 +100,52 @@ impl Shell {
 
     /// Forks a subshell.
     pub(crate) fn fork(&mut self, child: impl FnOnce(&mut Shell) -> i32) -> Result<i32, Flow> {
+        self.fork_prepared(|| {}, child)
+    }
+
+    /// [`Shell::fork`]; `prepare` is the first thing that the child does.
+    pub(crate) fn fork_prepared(
+        &mut self,
+        prepare: impl FnOnce(),
+        child: impl FnOnce(&mut Shell) -> i32,
+    ) -> Result<i32, Flow> {
+        let controls = self.options.interactive || self.options.monitor;
+        if controls {
+            // The child shows these jobs (`jobs | grep …`), and cannot ask for what they do.
+            self.jobs.poll();
+        }
+        // A signal that comes before the child does with it what programs do would be lost.
+        let held = controls.then(process::hold_signals);
         let forked = process::fork(|| {
+            prepare();
             self.become_subshell();
+            if let Some(held) = held {
+                held.release();
+            }
             child(self)
         });
+        if let Some(held) = held {
+            held.release();
+        }
         forked.map_err(|error| self.fail(&format!("cannot fork: {}", strerror(&error))))
     }
 
     pub(crate) fn become_subshell(&mut self) {
         self.is_subshell = true;
+        // What the shell at a terminal ignores or catches for its own sake is not for others.
+        if self.options.interactive {
+            for signal in [libc_signal::INT, libc_signal::QUIT, 15, 28] {
+                self.default_signal(signal);
+            }
+        }
+        if self.options.monitor {
+            for signal in STOPPING {
+                self.default_signal(signal);
+            }
+        }
         self.options.interactive = false;
         self.options.monitor = false;
-        self.jobs.clear();
+        self.jobs = self.jobs.inherited();
         self.capture = None;
         self.may_exec = false;
         self.shown_traps.clone_from(&self.traps);
@@ -115,6 +160,12 @@ impl Shell {
             if signal > 0 {
                 let _ = process::set_signal(signal, process::Disposition::Default);
             }
+        }
+    }
+
+    fn default_signal(&self, signal: i32) {
+        if !self.traps.contains_key(&signal) {
+            let _ = process::set_signal(signal, process::Disposition::Default);
         }
     }
 
@@ -147,7 +198,7 @@ impl Shell {
     /// Waits for one child and returns its status as `$?` has it.
     pub(crate) fn wait_for(&mut self, pid: i32) -> i32 {
         loop {
-            match process::wait(Which::One(pid), true, self.options.monitor) {
+            match process::wait(Which::One(pid), true, false) {
                 Ok(Some((_, status))) => {
                     if let Status::Killed(signal, core) = status {
                         self.tell_of_signal(signal, core);
@@ -162,31 +213,10 @@ impl Shell {
     }
 
     pub(crate) fn tell_of_signal(&self, signal: i32, core: bool) {
-        let text = match signal {
-            libc_signal::INT | libc_signal::PIPE => return,
-            1 => "Hangup",
-            libc_signal::QUIT => "Quit",
-            4 => "Illegal instruction",
-            5 => "Trace/breakpoint trap",
-            6 => "Aborted",
-            7 => "Bus error",
-            8 => "Floating point exception",
-            9 => "Killed",
-            10 => "User defined signal 1",
-            11 => "Segmentation fault",
-            12 => "User defined signal 2",
-            14 => "Alarm clock",
-            15 => "Terminated",
-            16 => "Stack fault",
-            24 => "CPU time limit exceeded",
-            25 => "File size limit exceeded",
-            26 => "Virtual timer expired",
-            27 => "Profiling timer expired",
-            29 => "I/O possible",
-            30 => "Power failure",
-            31 => "Bad system call",
-            _ => "Killed by a signal",
-        };
+        if matches!(signal, libc_signal::INT | libc_signal::PIPE) {
+            return;
+        }
+        let text = signal_text(signal);
         let core = if core { " (core dumped)" } else { "" };
         let _ = process::write_all(2, format!("{text}{core}\n").as_bytes());
     }
@@ -194,21 +224,32 @@ impl Shell {
     /// Runs the traps of the signals that came.
     pub(crate) fn run_traps(&mut self) -> Result<(), Flow> {
         while let Some(signal) = process::take_signal() {
-            match self.traps.get(&signal).cloned() {
-                Some(action) => {
-                    let status = self.status;
-                    let outer = self.trap_status.replace(status);
-                    let name = self.name.clone();
-                    let result = self.run_text(&name, &action);
-                    self.trap_status = outer;
-                    result?;
-                    self.status = status;
-                }
-                None if signal == libc_signal::INT && self.options.interactive => {
-                    return Err(Flow::Abort(130));
-                }
-                None => {}
+            self.run_trap(signal)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the trap of a signal.
+    pub(crate) fn run_trap(&mut self, signal: i32) -> Result<(), Flow> {
+        match self.traps.get(&signal).cloned() {
+            Some(action) => {
+                let status = self.status;
+                let outer = self.trap_status.replace(status);
+                let name = self.name.clone();
+                let result = self.run_text(&name, &action);
+                self.trap_status = outer;
+                result?;
+                self.status = status;
             }
+            None if signal == libc_signal::INT && self.options.interactive => {
+                if !self.is_subshell {
+                    // The prompt comes on a line of its own, behind what the terminal shows for the key.
+                    let _ = process::write_all(2, b"\n");
+                }
+                return Err(Flow::Abort(130));
+            }
+            // At the next prompt, the terminal is measured anyway.
+            None => {}
         }
         Ok(())
     }

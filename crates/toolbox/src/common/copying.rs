@@ -22,6 +22,8 @@ pub struct Copier {
     pub follow_named: bool,
     /// Mode, owner and times are kept.
     pub preserve: bool,
+    /// Names of one file stay names of one file.
+    pub same_files: bool,
     /// A target that cannot be opened is removed first.
     pub force: bool,
     /// Asks before something is overwritten.
@@ -136,7 +138,7 @@ impl Copier {
             let target = fs::read_link(from)?;
             return again(to, true, || symlink(&target, to));
         }
-        if self.preserve && meta.nlink() > 1 {
+        if (self.preserve || self.same_files) && meta.nlink() > 1 {
             let key = (meta.dev(), meta.ino());
             if let Some(first) = self.linked.get(&key) {
                 return again(to, true, || fs::hard_link(first, to));
@@ -186,10 +188,7 @@ impl Copier {
         if !self.recursive {
             super::lines::say(
                 self.applet,
-                format!(
-                    "'{}' is a folder: -r copies it with all that is in it",
-                    from.display()
-                ),
+                format!("omitting directory '{}'", from.display()),
             );
             self.status = 1;
             return;

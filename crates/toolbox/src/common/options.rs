@@ -55,6 +55,13 @@ impl Given {
             .and_then(|(_, value)| value.as_deref())
     }
 
+    /// All letters with their values, in their order.
+    pub fn in_order(&self) -> impl Iterator<Item = (char, Option<&OsStr>)> {
+        self.options
+            .iter()
+            .map(|(letter, value)| (*letter, value.as_deref()))
+    }
+
     /// All values of a letter, in their order.
     pub fn values(&self, letter: char) -> impl Iterator<Item = &OsStr> {
         self.options

@@ -3,7 +3,7 @@
 use crate::common::accounts::{self, Accounts};
 use crate::common::copying::{self, Copier};
 use crate::common::lines::{complain, say, say_out};
-use crate::common::options::Options;
+use crate::common::options::{Given, Options};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,7 +14,7 @@ pub const USAGE: &str = "[-aRrdPLHpfinuvlsT] [-t FOLDER] source... target
 -R -r  folders with all that is in them    -a  all of it as it is: -dpR
 -d -P  links as links    -L  what links lead to    -H  only for those named
 -p  keep mode, owner and times    -f  replace what cannot be opened    -i  ask    -n  keep what is there
--u  only what is newer    -l  hard links instead    -s  symbolic links instead
+--parents  with the folders that the source's name has    -u  only what is newer    -l  hard links instead    -s  symbolic links instead
 -t  into this folder    -T  the target is no folder    -v  say what is done";
 pub const MV_USAGE: &str = "[-finvuT] [-t FOLDER] source... target
 
@@ -30,7 +30,7 @@ pub const INSTALL_USAGE: &str =
 pub fn main(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "cp",
-        letters: "aRrdPLHpfinuvlsTt:cx",
+        letters: "aRrdPLHpfinuvlsTt:cx1",
         long: &[
             ("archive", 'a'),
             ("recursive", 'R'),
@@ -45,9 +45,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
             ("symbolic-link", 's'),
             ("target-directory", 't'),
             ("no-target-directory", 'T'),
+            ("parents", '1'),
         ],
     };
-    // `--preserve=…` and `--parents` have no letters.
+    // `--preserve=…` has no letter.
     let words: Vec<OsString> = arguments
         .iter()
         .map(|word| match word.to_str() {
@@ -61,17 +62,17 @@ pub fn main(arguments: &[OsString]) -> i32 {
         Err(status) => return status,
     };
     let recursive = given.has('R') || given.has('r') || given.has('a');
-    let links = given.last_of("dPLHa");
+    let links = given.last_of("dPLa");
     let mut copier = Copier {
         applet: "cp",
         recursive,
         keep_links: match links {
             Some('L') => false,
-            Some('H') => recursive,
             Some(_) => true,
             None => recursive,
         },
-        follow_named: links == Some('H'),
+        follow_named: given.has('H'),
+        same_files: given.has('d') || given.has('a'),
         preserve: given.has('p') || given.has('a'),
         force: given.has('f'),
         ask: given.last_of("fin") == Some('i'),
@@ -82,6 +83,9 @@ pub fn main(arguments: &[OsString]) -> i32 {
         symbolic: given.has('s'),
         ..Copier::default()
     };
+    if given.has('1') {
+        return parents(&given, &mut copier);
+    }
     let targets = copying::targets("cp", &given.operands, given.value('t'), given.has('T'));
     match targets {
         Ok(targets) => {
@@ -92,6 +96,36 @@ pub fn main(arguments: &[OsString]) -> i32 {
         }
         Err(status) => status,
     }
+}
+
+/// `--parents`: below the target, each source has the folders that it is named with.
+fn parents(given: &Given, copier: &mut Copier) -> i32 {
+    let (folder, sources) = match (given.value('t'), given.operands.split_last()) {
+        (Some(folder), _) => (folder, given.operands.as_slice()),
+        (None, Some((folder, sources))) if !sources.is_empty() => (folder.as_os_str(), sources),
+        _ => {
+            say("cp", "missing operand");
+            return 1;
+        }
+    };
+    let folder = Path::new(folder);
+    if !folder.is_dir() {
+        say("cp", format!("{}: Not a directory", folder.display()));
+        return 1;
+    }
+    for source in sources {
+        let source = Path::new(source);
+        let to = folder.join(source.strip_prefix("/").unwrap_or(source));
+        if let Some(above) = to.parent()
+            && let Err(error) = fs::create_dir_all(above)
+        {
+            complain("cp", above.as_os_str(), &error);
+            copier.status = 1;
+            continue;
+        }
+        copier.copy(source, &to);
+    }
+    copier.status
 }
 
 /// `mv`

@@ -1,14 +1,19 @@
 //! `cut` (POSIX.1-2024), with `-O` for the delimiter of the output and `--complement`.
 
 use crate::common::lines::{Lines, Output, complain, open, say};
-use crate::common::options::Options;
+use crate::common::options::{Given, Options};
+use crate::regex::{Regex, Syntax};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-pub const USAGE: &str = "-b LIST | -c LIST | -f LIST [-d CHAR] [-s] [-n] [-O TEXT] [file...]
+pub const USAGE: &str =
+    "-b LIST | -c LIST | -f LIST [-d CHAR] | -F LIST [-d REGEX] [-Dsnz] [-O TEXT] [file...]
 
 -b  bytes    -c  characters    -f  fields, apart by a tab
--d  fields are apart by CHAR
+-F  fields apart by blanks, or by what REGEX matches
+-d  fields are apart by CHAR, or by REGEX
+-D  in the order of the LIST, and of lines without a delimiter too
+-z  lines end in a zero byte
 -s  leave out lines without it
 -O  put TEXT between fields
 --complement  all but the LIST
@@ -61,7 +66,7 @@ impl List {
 pub fn main(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "cut",
-        letters: "b:c:f:d:snO:vz",
+        letters: "b:c:f:F:d:DsnO:vz",
         long: &[
             ("bytes", 'b'),
             ("characters", 'c'),
@@ -76,18 +81,24 @@ pub fn main(arguments: &[OsString]) -> i32 {
         Ok(given) => given,
         Err(status) => return status,
     };
-    let kinds = ['b', 'c', 'f']
+    let kinds = ['b', 'c', 'f', 'F']
         .into_iter()
         .filter(|kind| given.has(*kind))
         .collect::<Vec<_>>();
     let [kind] = kinds.as_slice() else {
-        return options.wrong("one of -b, -c and -f is needed");
+        return options.wrong("one of -b, -c, -f and -F is needed");
     };
     let text = given.value(*kind).unwrap_or_default();
     let Some(list) = List::parse(text.as_bytes(), given.has('v')) else {
         say("cut", format!("invalid list '{}'", text.display()));
         return 1;
     };
+    if given.has('D') && list.inverted {
+        return options.wrong("-D and --complement exclude each other");
+    }
+    if *kind == 'F' {
+        return by_pattern(&options, &mut given, &list);
+    }
     let delimiter = given.value('d').unwrap_or(OsStr::new("\t")).as_bytes();
     if *kind == 'f' && delimiter.len() != 1 {
         return options.wrong("the delimiter must be one character");
@@ -97,7 +108,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
         .map_or(delimiter, |text| text.as_bytes())
         .to_vec();
     let delimiter = delimiter.first().copied().unwrap_or(b'\t');
-    let only = given.has('s');
+    let (only, raw) = (given.has('s'), given.has('D'));
     let end = if given.has('z') { 0 } else { b'\n' };
     let kind = *kind;
     if given.operands.is_empty() {
@@ -119,7 +130,12 @@ pub fn main(arguments: &[OsString]) -> i32 {
                 Ok(None) => break,
                 Ok(Some((line, _))) => {
                     if kind == 'f' {
-                        if !fields(line, &list, delimiter, &between, only, &mut out) {
+                        if raw {
+                            let all: Vec<&[u8]> = line.split(|byte| *byte == delimiter).collect();
+                            if !chosen(line, &list, &all, &between, only, raw, &mut out) {
+                                continue;
+                            }
+                        } else if !fields(line, &list, delimiter, &between, only, &mut out) {
                             continue;
                         }
                     } else {
@@ -139,6 +155,91 @@ pub fn main(arguments: &[OsString]) -> i32 {
         }
     }
     out.finish("cut", status, 1)
+}
+
+/// `-F`: fields are apart by what an expression matches.
+fn by_pattern(options: &Options, given: &mut Given, list: &List) -> i32 {
+    let pattern = given
+        .value('d')
+        .map_or(&b"[[:space:]][[:space:]]*"[..], OsStrExt::as_bytes);
+    let syntax = Syntax {
+        extended: true,
+        ..Syntax::default()
+    };
+    let regex = match Regex::new(pattern, syntax) {
+        Ok(regex) => regex,
+        Err(error) => return options.wrong(&error.to_string()),
+    };
+    let between = given.value('O').map_or(&b" "[..], OsStrExt::as_bytes);
+    let (only, raw) = (given.has('s'), given.has('D'));
+    let end = if given.has('z') { 0 } else { b'\n' };
+    let standard = [OsString::from("-")];
+    let files = match given.operands.as_slice() {
+        [] => &standard[..],
+        files => files,
+    };
+    let mut out = Output::new();
+    let mut status = 0;
+    for file in files {
+        let done = open(file).and_then(|input| {
+            let mut lines = Lines::new(input, end);
+            while let Some((line, _)) = lines.read()? {
+                let (mut all, mut from) = (Vec::new(), 0);
+                while let Some((start, stop)) = regex.find_at(line, from).filter(|at| at.1 > at.0) {
+                    all.push(line.get(from..start).unwrap_or_default());
+                    from = stop;
+                }
+                all.push(line.get(from..).unwrap_or_default());
+                if chosen(line, list, &all, between, only, raw, &mut out) {
+                    out.put_byte(end);
+                }
+                if out.failed() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            complain("cut", file, &error);
+            status = 1;
+        }
+    }
+    out.finish("cut", status, 1)
+}
+
+/// Prints the fields that are listed: with `-D` in the list's order, each as often as it is named, and of a line
+/// without a delimiter too. `false`: the line is left out.
+fn chosen(
+    line: &[u8],
+    list: &List,
+    all: &[&[u8]],
+    between: &[u8],
+    only: bool,
+    raw: bool,
+    out: &mut Output,
+) -> bool {
+    if all.len() == 1 && only {
+        return false;
+    }
+    if all.len() == 1 && !raw {
+        out.put(line);
+        return true;
+    }
+    let numbers: Vec<usize> = if raw {
+        let range = |(from, to): &(usize, usize)| *from..=(*to).min(all.len());
+        list.ranges.iter().flat_map(range).collect()
+    } else {
+        (1..=all.len()).filter(|number| list.has(*number)).collect()
+    };
+    let mut first = true;
+    for field in numbers.iter().filter_map(|number| all.get(number - 1)) {
+        if !first {
+            out.put(between);
+        }
+        first = false;
+        out.put(field);
+    }
+    true
 }
 
 /// `false`: the line is left out.

@@ -161,6 +161,12 @@ fn parse(text: &str, now: i64, utc: bool) -> Option<i64> {
     if text.starts_with('@') || text.ends_with("ago") || text == "now" {
         return calendar::parse(text, now);
     }
+    // `1999-1-2 3:4:5 +0600`: so far east.
+    if let Some((time, zone)) = text.rsplit_once(' ')
+        && let Some(east) = zone_offset(zone)
+    {
+        return Some(calendar::parse(time, now)? - east);
+    }
     let local = now
         + if utc {
             0
@@ -174,6 +180,9 @@ fn parse(text: &str, now: i64, utc: bool) -> Option<i64> {
         "yesterday" => return Some(from_local(day(-1), utc)),
         "tomorrow" => return Some(from_local(day(1), utc)),
         _ => {}
+    }
+    if let Some(text) = busybox_date(text, calendar::moment(local).year) {
+        return Some(from_local(calendar::parse(&text, now)?, utc));
     }
     if text.contains(':') && !text.contains('-') {
         let today = calendar::moment(local);
@@ -192,6 +201,58 @@ fn parse(text: &str, now: i64, utc: bool) -> Option<i64> {
         return Some(if count < 0 { past } else { now + (now - past) });
     }
     Some(from_local(calendar::parse(text, now)?, utc))
+}
+
+/// `+hhmm` or `-hhmm` in seconds.
+fn zone_offset(zone: &str) -> Option<i64> {
+    let (sign, digits) = match (zone.strip_prefix('+'), zone.strip_prefix('-')) {
+        (Some(digits), _) => (1, digits),
+        (_, Some(digits)) => (-1, digits),
+        _ => return None,
+    };
+    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i64 = digits.parse().ok()?;
+    Some(sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+/// BusyBox' own ways to write a date, `[YYYY.]MM.DD-hh:mm[:ss]` and `[CC]YYMMDDhhmm[.ss]`, in the usual one.
+fn busybox_date(text: &str, this_year: i64) -> Option<String> {
+    if let Some((date, time)) = text.split_once('-')
+        && date.contains('.')
+    {
+        let parts: Vec<&str> = date.split('.').collect();
+        return match parts.as_slice() {
+            [year, month, day] => Some(format!("{year}-{month}-{day} {time}")),
+            [month, day] => Some(format!("{this_year}-{month}-{day} {time}")),
+            _ => None,
+        };
+    }
+    let (digits, seconds) = text.split_once('.').unwrap_or((text, "00"));
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (year, rest) = match digits.len() {
+        12 => (digits.get(..4)?.parse().ok()?, digits.get(4..)?),
+        10 => {
+            let short: i64 = digits.get(..2)?.parse().ok()?;
+            (
+                short + if short < 69 { 2000 } else { 1900 },
+                digits.get(2..)?,
+            )
+        }
+        8 => (this_year, digits),
+        _ => return None,
+    };
+    let part = |from: usize| rest.get(from..from + 2);
+    Some(format!(
+        "{year}-{}-{} {}:{}:{seconds}",
+        part(0)?,
+        part(2)?,
+        part(4)?,
+        part(6)?
+    ))
 }
 
 /// `MMDDhhmm[[CC]YY][.ss]`

@@ -378,3 +378,16 @@ pub fn echo(arguments: &[OsString]) -> i32 {
 pub fn pwd(arguments: &[OsString]) -> i32 {
     built_in(arguments, "pwd")
 }
+
+/// `[[`, where it is no word of the shell: as `[`.
+pub fn double_bracket(arguments: &[OsString]) -> i32 {
+    let mut words = arguments.to_vec();
+    match words.last_mut() {
+        Some(last) if last == "]]" => *last = "]".into(),
+        _ => {
+            say("[[", "missing ]]");
+            return 2;
+        }
+    }
+    built_in(&words, "[")
+}

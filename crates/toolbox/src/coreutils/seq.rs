@@ -44,10 +44,6 @@ pub fn main(arguments: &[OsString]) -> i32 {
             return 1;
         }
     };
-    if step == 0.0 {
-        say("seq", "the step is 0");
-        return 1;
-    }
     let places = |text: &String| text.split_once('.').map_or(0, |(_, digits)| digits.len());
     let counted = if numbers.len() > 1 {
         numbers.get(..numbers.len() - 1).unwrap_or_default()
@@ -57,7 +53,14 @@ pub fn main(arguments: &[OsString]) -> i32 {
     let precision = counted.iter().map(places).max().unwrap_or(0).min(30);
     let show = |value: f64| format!("{value:.precision$}");
     let width = if wide {
-        show(first).len().max(show(last).len())
+        // Zeros before the numbers that are given count, too.
+        let given = numbers.iter().enumerate();
+        let given = given.filter(|(at, _)| numbers.len() < 3 || *at != 1);
+        let given = given.map(|(_, text)| width_of(text, precision)).max();
+        show(first)
+            .len()
+            .max(show(last).len())
+            .max(given.unwrap_or(0))
     } else {
         0
     };
@@ -67,7 +70,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
         // Multiplied, not added up: errors do not grow.
         #[expect(clippy::cast_precision_loss, reason = "no sequence is that long")]
         let value = first + step * number as f64;
-        let past = if step > 0.0 {
+        let past = if step == 0.0 {
+            // As in BusyBox: the first number for ever, unless it is past the last one.
+            first > last
+        } else if step > 0.0 {
             value > last + step * 1e-9
         } else {
             value < last + step * 1e-9
@@ -90,4 +96,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
         out.put_byte(b'\n');
     }
     out.finish("seq", 0, 1)
+}
+
+/// How wide a number is as it was given, with so many digits behind the point.
+fn width_of(text: &str, precision: usize) -> usize {
+    let whole = text.split('.').next().map_or(0, str::len);
+    whole + if precision > 0 { precision + 1 } else { 0 }
 }

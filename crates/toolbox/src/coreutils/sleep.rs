@@ -1,10 +1,11 @@
-//! `sleep` (POSIX.1-2024), with fractions and the units s, m, h and d.
+//! `sleep` (POSIX.1-2024), with fractions and the units s, m, h and d; `usleep`, of old.
 
 use crate::common::lines::say;
 use std::ffi::OsString;
 use std::time::Duration;
 
 pub const USAGE: &str = "NUMBER[s|m|h|d]...";
+pub const MICRO_USAGE: &str = "NUMBER";
 
 pub fn main(arguments: &[OsString]) -> i32 {
     let mut total = Duration::ZERO;
@@ -24,6 +25,25 @@ pub fn main(arguments: &[OsString]) -> i32 {
     }
     std::thread::sleep(total);
     0
+}
+
+/// `usleep`
+pub fn micro(arguments: &[OsString]) -> i32 {
+    let words = arguments.get(1..).unwrap_or_default();
+    let [word] = words else {
+        say("usleep", "one number is needed");
+        return 1;
+    };
+    match word.to_str().and_then(|text| text.parse().ok()) {
+        Some(time) => {
+            std::thread::sleep(Duration::from_micros(time));
+            0
+        }
+        None => {
+            say("usleep", format!("invalid number '{}'", word.display()));
+            1
+        }
+    }
 }
 
 /// A time such as `1.5m`; `inf` is for ever.

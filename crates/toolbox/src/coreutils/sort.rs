@@ -175,9 +175,9 @@ fn human(text: &[u8]) -> i32 {
         .iter()
         .find(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'))
         .and_then(|byte| {
-            b"KMGTPEZY"
-                .iter()
-                .position(|unit| *unit == byte.to_ascii_uppercase())
+            // Of the small letters only k is a unit.
+            let byte = if *byte == b'k' { b'K' } else { *byte };
+            b"KMGTPEZY".iter().position(|unit| *unit == byte)
         })
         .map_or(0, |at| at + 1);
     let unit = i32::try_from(unit).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! `sha1sum`, `sha256sum` and `sha512sum`, with `-c`.
+//! `md5sum`, `sha1sum`, `sha256sum`, `sha512sum` and `sha3sum`, with `-c`.
 
 use crate::common::lines::{Lines, Output, complain, open, say};
 use crate::common::options::{Given, Options};
@@ -11,21 +11,42 @@ pub const USAGE: &str = "[-c [-sw]] [file...]
 
 -c  check the sums that the files list
 -s  say nothing, only the status tells    -w  warn of lines that are no sums";
+pub const SHA3_USAGE: &str = "[-c [-sw]] [-a BITS] [file...]
+
+-c  check the sums that the files list
+-a  224 (usual), 256, 384 or 512
+-s  say nothing, only the status tells    -w  warn of lines that are no sums";
+
+/// Which sum is made.
+#[derive(Clone, Copy)]
+enum Sum {
+    Md5,
+    Sha1,
+    Sha256,
+    Sha512,
+    Sha3(u32),
+}
 
 pub fn main(arguments: &[OsString]) -> i32 {
-    let applet = match arguments.first().map(|name| {
+    let (applet, mut kind) = match arguments.first().map(|name| {
         name.as_bytes()
             .rsplit(|byte| *byte == b'/')
             .next()
             .unwrap_or_default()
     }) {
-        Some(b"sha1sum") => "sha1sum",
-        Some(b"sha512sum") => "sha512sum",
-        _ => "sha256sum",
+        Some(b"md5sum") => ("md5sum", Sum::Md5),
+        Some(b"sha1sum") => ("sha1sum", Sum::Sha1),
+        Some(b"sha512sum") => ("sha512sum", Sum::Sha512),
+        Some(b"sha3sum") => ("sha3sum", Sum::Sha3(224)),
+        _ => ("sha256sum", Sum::Sha256),
     };
     let options = Options {
         applet,
-        letters: "cswbt",
+        letters: if applet == "sha3sum" {
+            "cswbta:"
+        } else {
+            "cswbt"
+        },
         long: &[
             ("check", 'c'),
             ("status", 's'),
@@ -38,6 +59,15 @@ pub fn main(arguments: &[OsString]) -> i32 {
         Ok(given) => given,
         Err(status) => return status,
     };
+    if let Some(bits) = given.value('a') {
+        kind = match bits.as_bytes() {
+            b"224" => Sum::Sha3(224),
+            b"256" => Sum::Sha3(256),
+            b"384" => Sum::Sha3(384),
+            b"512" => Sum::Sha3(512),
+            _ => return options.wrong(&format!("invalid number of bits '{}'", bits.display())),
+        };
+    }
     if given.operands.is_empty() {
         given.operands.push("-".into());
     }
@@ -45,10 +75,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
     let mut status = 0;
     for file in &given.operands {
         if given.has('c') {
-            status |= check(applet, file, &given, &mut out);
+            status |= check(applet, kind, file, &given, &mut out);
             continue;
         }
-        match sum(applet, file) {
+        match sum(kind, file) {
             Ok(sum) => {
                 out.put(sum.as_bytes());
                 out.put(b"  ");
@@ -64,14 +94,19 @@ pub fn main(arguments: &[OsString]) -> i32 {
     out.finish(applet, status, 1)
 }
 
-fn sum(applet: &str, file: &OsStr) -> io::Result<String> {
+fn sum(kind: Sum, file: &OsStr) -> io::Result<String> {
     let input = open(file)?;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(match applet {
-        "sha1sum" => hex(&digest(sha1::Sha1::new(), input)?),
-        "sha512sum" => hex(&digest(Sha512::new(), input)?),
-        _ => hex(&digest(Sha256::new(), input)?),
-    })
+    let bytes = match kind {
+        Sum::Md5 => digest(md5::Md5::new(), input),
+        Sum::Sha1 => digest(sha1::Sha1::new(), input),
+        Sum::Sha256 => digest(Sha256::new(), input),
+        Sum::Sha512 => digest(Sha512::new(), input),
+        Sum::Sha3(256) => digest(sha3::Sha3_256::new(), input),
+        Sum::Sha3(384) => digest(sha3::Sha3_384::new(), input),
+        Sum::Sha3(512) => digest(sha3::Sha3_512::new(), input),
+        Sum::Sha3(_) => digest(sha3::Sha3_224::new(), input),
+    }?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn digest(mut hash: impl Digest, mut input: impl Read) -> io::Result<Vec<u8>> {
@@ -86,7 +121,7 @@ fn digest(mut hash: impl Digest, mut input: impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-fn check(applet: &'static str, list: &OsStr, given: &Given, out: &mut Output) -> i32 {
+fn check(applet: &'static str, kind: Sum, list: &OsStr, given: &Given, out: &mut Output) -> i32 {
     let mut lines = match open(list) {
         Ok(input) => Lines::new(input, b'\n'),
         Err(error) => {
@@ -110,7 +145,9 @@ fn check(applet: &'static str, list: &OsStr, given: &Given, out: &mut Output) ->
             .take_while(|byte| byte.is_ascii_hexdigit())
             .count();
         let name = match line.get(digits..) {
-            Some([b' ', b' ' | b'*', name @ ..]) if digits >= 32 && !name.is_empty() => {
+            Some([b' ', b' ' | b'*', name @ ..] | [b' ', name @ ..])
+                if digits >= 32 && !name.is_empty() =>
+            {
                 OsStr::from_bytes(name)
             }
             _ => {
@@ -122,7 +159,7 @@ fn check(applet: &'static str, list: &OsStr, given: &Given, out: &mut Output) ->
         };
         seen += 1;
         let want = line.get(..digits).unwrap_or_default().to_ascii_lowercase();
-        let good = match sum(applet, name) {
+        let good = match sum(kind, name) {
             Ok(found) => found.as_bytes() == want,
             Err(error) => {
                 complain(applet, name, &error);

@@ -1,11 +1,14 @@
-//! Small filters: `paste`, `comm`, `tac`, `nl`, `fold`, `expand`, `unexpand`, `base64`, `md5sum` is with its kin.
+//! Small filters: `paste`, `comm`, `tac`, `nl`, `fold`, `expand`, `unexpand`, `base64`.
 
-use crate::common::lines::{Lines, Output, complain, open, say};
+use crate::common::base64;
+use crate::common::lines::{Lines, Output, complain, open};
 use crate::common::options::Options;
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 pub const PASTE_USAGE: &str = "[-s] [-d LIST] [file...]
 
@@ -92,10 +95,18 @@ pub fn paste(arguments: &[OsString]) -> i32 {
     if between.is_empty() {
         between.push(Vec::new());
     }
-    let mut inputs = Vec::new();
+    let mut inputs: Vec<(Rc<RefCell<Lines<File>>>, OsString)> = Vec::new();
     for name in names(&given.operands) {
+        // Standard input that is named several times is read in turns.
+        if name == "-"
+            && let Some((lines, _)) = inputs.iter().find(|(_, known)| *known == name)
+        {
+            let lines = Rc::clone(lines);
+            inputs.push((lines, name));
+            continue;
+        }
         match open(&name) {
-            Ok(file) => inputs.push((Lines::new(file, b'\n'), name)),
+            Ok(file) => inputs.push((Rc::new(RefCell::new(Lines::new(file, b'\n'))), name)),
             Err(error) => {
                 complain("paste", &name, &error);
                 return 1;
@@ -108,7 +119,7 @@ pub fn paste(arguments: &[OsString]) -> i32 {
         for (lines, name) in &mut inputs {
             let mut at = 0;
             loop {
-                match lines.read() {
+                match lines.borrow_mut().read() {
                     Ok(Some((line, _))) => {
                         if at > 0 {
                             out.put(&pick(at - 1));
@@ -134,7 +145,7 @@ pub fn paste(arguments: &[OsString]) -> i32 {
             if at > 0 {
                 row.extend_from_slice(&pick(at - 1));
             }
-            match lines.read() {
+            match lines.borrow_mut().read() {
                 Ok(Some((line, _))) => {
                     any = true;
                     row.extend_from_slice(line);
@@ -389,7 +400,8 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
                 } else {
                     leading &= *byte == b' ';
                     text.push(*byte);
-                    column += 1;
+                    // A byte that continues a character takes no column.
+                    column += usize::from(byte & 0xc0 != 0x80);
                 }
                 at += 1;
                 continue;
@@ -417,7 +429,7 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
             }
             leading = false;
             text.push(*byte);
-            column += 1;
+            column += usize::from(byte & 0xc0 != 0x80);
             at += 1;
         }
         out.put(&text);
@@ -426,26 +438,6 @@ fn tabs(arguments: &[OsString], applet: &'static str, expand: bool) -> i32 {
         }
     });
     out.finish(applet, status, 1)
-}
-
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Three bytes as four digits (RFC 4648).
-pub fn encode(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            if place > chunk.len() {
-                out.push(b'=');
-            } else {
-                let at = usize::try_from(bits >> shift & 63).unwrap_or(0);
-                out.push(DIGITS.get(at).copied().unwrap_or(b'='));
-            }
-        }
-    }
-    out
 }
 
 /// `base64`
@@ -470,52 +462,77 @@ pub fn base64(arguments: &[OsString]) -> i32 {
         .operands
         .first()
         .map_or(OsStr::new("-"), OsString::as_os_str);
-    let mut bytes = Vec::new();
-    if let Err(error) = open(name).and_then(|mut file| file.read_to_end(&mut bytes)) {
-        complain("base64", name, &error);
-        return 1;
-    }
     let mut out = Output::new();
-    if !given.has('d') {
-        let text = encode(&bytes);
-        if wrap == 0 {
-            out.put(&text);
-        } else {
-            for line in text.chunks(wrap) {
-                out.put(line);
-                out.put_byte(b'\n');
-            }
-        }
-        return out.finish("base64", 0, 1);
-    }
-    let (mut bits, mut count, mut padding) = (0_u32, 0, 0);
-    for byte in bytes {
-        let digit = DIGITS.iter().position(|digit| *digit == byte);
-        match digit {
-            Some(digit) if padding == 0 => {
-                bits = bits << 6 | u32::try_from(digit).unwrap_or(0);
-                count += 1;
-                if count == 4 {
-                    out.put(&bits.to_be_bytes()[1..]);
-                    (bits, count) = (0, 0);
-                }
-            }
-            None if byte == b'=' => padding += 1,
-            None if byte.is_ascii_whitespace() || given.has('i') => {}
-            _ => {
-                say("base64", "invalid input");
-                return out.finish("base64", 1, 1);
-            }
-        }
-    }
-    match (count, padding) {
-        (0, _) => {}
-        (2, _) => out.put(&[(bits >> 4 & 255) as u8]),
-        (3, _) => out.put(&[(bits >> 10 & 255) as u8, (bits >> 2 & 255) as u8]),
-        _ => {
-            say("base64", "truncated input");
-            return out.finish("base64", 1, 1);
-        }
+    let done = if given.has('d') {
+        decode(name, given.has('i'), &mut out)
+    } else {
+        encode(name, wrap, &mut out)
+    };
+    if let Err(error) = done {
+        out.flush();
+        complain("base64", name, &error);
+        return out.finish("base64", 1, 1);
     }
     out.finish("base64", 0, 1)
+}
+
+fn encode(name: &OsStr, wrap: usize, out: &mut Output) -> std::io::Result<()> {
+    let mut file = open(name)?;
+    // A portion makes whole groups of digits.
+    let mut bytes = vec![0; 48 * 1024];
+    let (mut text, mut column) = (Vec::new(), 0);
+    loop {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read(bytes.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if filled == 0 || out.failed() {
+            break;
+        }
+        text.clear();
+        base64::encode(bytes.get(..filled).unwrap_or_default(), &mut text);
+        let mut rest = text.as_slice();
+        while wrap > 0 && rest.len() >= wrap - column {
+            let (line, behind) = rest.split_at(wrap - column);
+            out.put(line);
+            out.put_byte(b'\n');
+            (rest, column) = (behind, 0);
+        }
+        out.put(rest);
+        column += rest.len();
+    }
+    if wrap > 0 && column > 0 {
+        out.put_byte(b'\n');
+    }
+    Ok(())
+}
+
+fn decode(name: &OsStr, lenient: bool, out: &mut Output) -> std::io::Result<()> {
+    let mut file = open(name)?;
+    let mut decoder = base64::Decoder::new(lenient);
+    let mut text = vec![0; 64 * 1024];
+    let mut bytes = Vec::new();
+    loop {
+        let count = match file.read(&mut text) {
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let result = if count == 0 {
+            decoder.finish(&mut bytes)
+        } else {
+            decoder.part(text.get(..count).unwrap_or_default(), &mut bytes)
+        };
+        out.put(&bytes);
+        bytes.clear();
+        result.map_err(std::io::Error::other)?;
+        if count == 0 || out.failed() {
+            return Ok(());
+        }
+    }
 }

@@ -7,16 +7,17 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 
-pub const USAGE: &str = "[-camh] [-r FILE | -d DATE] file...
+pub const USAGE: &str = "[-camh] [-r FILE | -d DATE | -t TIME] file...
 
 -c  do not make files          -h  a link's own times
 -a  the time of the last read  -m  of the last change
--r  the times of FILE          -d  DATE: @SECONDS, YYYY-MM-DD [hh:mm[:ss]] in UTC, N days ago";
+-r  the times of FILE          -d  DATE: @SECONDS, YYYY-MM-DD [hh:mm[:ss]] in UTC, N days ago
+-t  TIME: [[CC]YY]MMDDhhmm[.ss], local";
 
 pub fn main(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "touch",
-        letters: "camhr:d:",
+        letters: "camhr:d:t:",
         long: &[
             ("no-create", 'c'),
             ("reference", 'r'),
@@ -72,6 +73,17 @@ pub fn main(arguments: &[OsString]) -> i32 {
         };
         changed = read;
     }
+    if let Some(text) = given.value('t') {
+        let Some(seconds) = text.to_str().and_then(posix_time) else {
+            say("touch", format!("invalid date '{}'", text.display()));
+            return 1;
+        };
+        read = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        changed = read;
+    }
     if given.has('a') != given.has('m') {
         if given.has('a') {
             changed = omit;
@@ -105,4 +117,43 @@ pub fn main(arguments: &[OsString]) -> i32 {
         }
     }
     status
+}
+
+/// `[[CC]YY]MMDDhhmm[.ss]`, local.
+fn posix_time(text: &str) -> Option<i64> {
+    let (digits, seconds) = text.split_once('.').unwrap_or((text, "00"));
+    if !digits
+        .bytes()
+        .chain(seconds.bytes())
+        .all(|byte| byte.is_ascii_digit())
+        || seconds.len() != 2
+    {
+        return None;
+    }
+    let now = calendar::now();
+    let (year, rest) = match digits.len() {
+        8 => (
+            calendar::moment(now + sys::kernel::local_offset(now)).year,
+            digits,
+        ),
+        10 => {
+            let short: i64 = digits.get(..2)?.parse().ok()?;
+            (
+                short + if short < 69 { 2000 } else { 1900 },
+                digits.get(2..)?,
+            )
+        }
+        12 => (digits.get(..4)?.parse().ok()?, digits.get(4..)?),
+        _ => return None,
+    };
+    let part = |from: usize| rest.get(from..from + 2);
+    let text = format!(
+        "{year:04}-{}-{} {}:{}:{seconds}",
+        part(0)?,
+        part(2)?,
+        part(4)?,
+        part(6)?
+    );
+    let local = calendar::parse(&text, now)?;
+    Some(local - sys::kernel::local_offset(local - sys::kernel::local_offset(local)))
 }

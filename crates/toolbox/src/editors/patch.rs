@@ -322,8 +322,12 @@ impl Settings {
             Err(error) => return Err(told(target.as_os_str(), &error)),
         };
         if !self.quiet {
-            let verb = if self.dry { "checking" } else { "patching" };
-            out.put(format!("{verb} file {}\n", target.display()).as_bytes());
+            let verb = match (self.dry, creates && bytes.is_empty()) {
+                (true, _) => "checking file",
+                (false, true) => "creating",
+                (false, false) => "patching file",
+            };
+            out.put(format!("{verb} {}\n", target.display()).as_bytes());
         }
         let mut lines: Vec<Vec<u8>> = bytes.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
         let mut open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
@@ -344,14 +348,12 @@ impl Settings {
                 + shift)
                 .max(0) as usize;
             let Some((at, fuzz)) = place(&lines, &old, hunk.context(), wanted, lowest) else {
-                if self.forward && place(&lines, &new, hunk.context(), wanted, 0).is_some() {
-                    if !self.quiet {
-                        out.put(
-                            format!("Hunk {} is applied already; skipped\n", index + 1).as_bytes(),
-                        );
+                if place(&lines, &new, (0, 0), wanted, 0).is_some() {
+                    if self.forward {
+                        continue;
                     }
-                    rejected.push(hunk);
-                    continue;
+                    let text = format!("Possibly reversed hunk {} at {}\n", index + 1, wanted + 1);
+                    out.put(text.as_bytes());
                 }
                 out.put(format!("Hunk {} FAILED at {}.\n", index + 1, hunk.old_start).as_bytes());
                 rejected.push(hunk);
@@ -462,8 +464,11 @@ fn place(
             break;
         }
         let core = &old[head..old.len() - tail];
+        // Less context behind than before it: the file ends there, or the hunk may be applied already.
+        let at_end = fuzz + context.1 < context.0;
         let fits = |at: usize| {
-            at + old.len() - tail <= lines.len()
+            (!at_end || at + old.len() == lines.len())
+                && at + old.len() - tail <= lines.len()
                 && at + head >= lowest
                 && core
                     .iter()

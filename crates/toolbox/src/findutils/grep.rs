@@ -74,6 +74,8 @@ struct Grep {
     label: Option<OsString>,
     out: Output,
     found: bool,
+    /// Whether a file was listed.
+    listed: bool,
     trouble: bool,
     stop: bool,
     /// Whether a group of lines was printed, so that the next needs `--` before it.
@@ -143,6 +145,7 @@ fn run(applet: &str, args: &[OsString]) -> Result<i32, String> {
         label: None,
         out: Output::new(),
         found: false,
+        listed: false,
         trouble: false,
         stop: false,
         printed: false,
@@ -287,7 +290,13 @@ fn run(applet: &str, args: &[OsString]) -> Result<i32, String> {
         );
         grep.trouble = true;
     }
-    let status = match (grep.found, grep.trouble) {
+    // As BusyBox has it, -L is lucky where it lists a file.
+    let found = if grep.listing == Listing::Without {
+        grep.listed
+    } else {
+        grep.found
+    };
+    let status = match (found, grep.trouble) {
         (true, _) if grep.quiet => 0,
         (_, true) => 2,
         (true, false) => 0,
@@ -388,6 +397,7 @@ impl Grep {
         match self.listing {
             Listing::With | Listing::Without => {
                 if (count > 0) == (self.listing == Listing::With) {
+                    self.listed = true;
                     self.put_name(name);
                     self.out.put_byte(if self.name_end { 0 } else { b'\n' });
                 }

@@ -104,7 +104,8 @@ fn run(args: &[OsString]) -> Result<i32, String> {
                         .map_or_else(|| b"{}".to_vec(), OsString::into_vec),
                 );
             }
-            Short('E' | 'e') => end_item = Some(parser.value().map_err(bad)?),
+            Short('E') => end_item = Some(parser.value().map_err(bad)?),
+            Short('e') => end_item = parser.optional_value(),
             Short('a') | Long("arg-file") => input = parser.value().map_err(bad)?,
             Value(value) => {
                 settings.command.push(value);
@@ -235,7 +236,7 @@ impl<R: Iterator<Item = io::Result<u8>>> Items<R> {
                     return Ok(Some(OsString::from_vec(item)));
                 }
                 b'\n' => {}
-                b' ' | b'\t' if self.split == Split::Lines && !started => {}
+                b' ' | b'\t' | 11 | 12 | 13 if self.split == Split::Lines && !started => {}
                 b' ' | b'\t' | 11 | 12 | 13 if self.split == Split::Words => {
                     if started {
                         return Ok(Some(OsString::from_vec(item)));

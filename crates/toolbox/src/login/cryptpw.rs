@@ -22,6 +22,17 @@ pub fn method(name: &OsStr) -> Option<Method> {
     }
 }
 
+/// Hashes with a salt that may begin with `rounds=NUMBER$`.
+fn salted(password: &[u8], method: Method, salt: &[u8]) -> Option<Vec<u8>> {
+    let Some(rest) = salt.strip_prefix(b"rounds=") else {
+        return crypt::with_salt(password, method, salt, None);
+    };
+    let at = rest.iter().position(|byte| *byte == b'$')?;
+    let (rounds, salt) = rest.split_at(at);
+    let rounds = std::str::from_utf8(rounds).ok()?.parse().ok()?;
+    crypt::with_salt(password, method, salt.get(1..)?, Some(rounds))
+}
+
 /// Prints the hash.
 pub fn main(arguments: &[OsString]) -> i32 {
     let options = Options {
@@ -81,7 +92,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
         .value('S')
         .or(given.operands.get(1).map(OsString::as_os_str));
     let hash = match salt {
-        Some(salt) => match crypt::with_salt(&password, method, salt.as_bytes(), None) {
+        Some(salt) => match salted(&password, method, salt.as_bytes()) {
             Some(hash) => hash,
             None => return options.wrong("a salt is made of letters, digits, '.' and '/'"),
         },

@@ -374,7 +374,7 @@ pub fn pidof(arguments: &[OsString]) -> i32 {
     if let Err(status) = options.operands(&given, 1, usize::MAX) {
         return status;
     }
-    let mut omitted = vec![own()];
+    let mut omitted = Vec::new();
     for word in given.values('o') {
         let text = word.to_string_lossy();
         if text == "%PPID" {
@@ -387,7 +387,14 @@ pub fn pidof(arguments: &[OsString]) -> i32 {
     }
     let mut pids: Vec<String> = Vec::new();
     for process in processes::all().iter().rev() {
-        let fits = given.operands.iter().any(|name| is_named(process, name));
+        // A shell that became this program may still look like the shell.
+        let fits = given.operands.iter().any(|name| {
+            if process.pid == own() {
+                name == "pidof"
+            } else {
+                is_named(process, name)
+            }
+        });
         if fits && !omitted.contains(&process.pid) {
             pids.push(process.pid.to_string());
         }

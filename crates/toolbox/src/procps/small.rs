@@ -5,15 +5,20 @@ use crate::common::options::Options;
 use crate::common::running::{program_at, run};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 pub const PWDX_USAGE: &str = "PID...";
 pub const PMAP_USAGE: &str = "[-q] PID...
 
 -q  no total";
-pub const TIME_USAGE: &str = "[-pv] [-o FILE] [-a] PROGRAM [argument...]
+pub const TIME_USAGE: &str = "[-pv] [-f FORMAT] [-o FILE] [-a] PROGRAM [argument...]
 
 runs PROGRAM, then tells how long that took    -p  as POSIX has it    -v  all that is known
--o  into FILE    -a  behind what is in FILE";
+-o  into FILE    -a  behind what is in FILE
+-f  as FORMAT says: %e %U %S  seconds in all, as the program, as the system for it    %E %u %T  with minutes
+    %P  of a processor    %M  most memory in kB    %F %R  page faults from disk, and without    %I %O  in, out
+    %w %c  gave way, was interrupted    %W  swapped    %k  signals    %r %s  messages received, sent
+    %Z  size of a page    %x  status    %C  the command    %%  a %";
 
 /// `pwdx`
 pub fn pwdx(arguments: &[OsString]) -> i32 {
@@ -116,16 +121,107 @@ fn mapping(line: &[u8]) -> Option<(u64, u64, &str, &[u8])> {
     Some((start, end.checked_sub(start)?, mode, name))
 }
 
+/// What `-v` prints.
+const LONG: &[u8] = b"\tCommand being timed: \"%C\"\n\tUser time (seconds): %U\n\tSystem time (seconds): %S\n\
+    \tPercent of CPU this job got: %P\n\tElapsed (wall clock) time (h:mm:ss or m:ss): %E\n\
+    \tMaximum resident set size (kbytes): %M\n\tMajor (requiring I/O) page faults: %F\n\
+    \tMinor (reclaiming a frame) page faults: %R\n\tVoluntary context switches: %w\n\
+    \tInvoluntary context switches: %c\n\tSwaps: %W\n\tFile system inputs: %I\n\tFile system outputs: %O\n\
+    \tSignals delivered: %k\n\tPage size (bytes): %Z\n\tExit status: %x";
+
+/// Fills in what is known. What the format has that is none is marked by a `?`, as GNU's time does it.
+fn formatted(format: &[u8], program: &[OsString], real: Duration, status: i32) -> Vec<u8> {
+    let (user, system, usage) = sys::control::children_time();
+    let seconds = |of: Duration| format!("{}.{:02}", of.as_secs(), of.subsec_millis() / 10);
+    let minutes = |of: Duration| {
+        let (all, rest) = (of.as_secs(), of.subsec_millis() / 10);
+        match all / 3600 {
+            0 => format!("{}m {}.{rest:02}s", all / 60, all % 60),
+            hours => format!("{hours}h {}m {:02}s", all / 60 % 60, all % 60),
+        }
+    };
+    let mut out = Vec::new();
+    let mut bytes = format.iter();
+    while let Some(byte) = bytes.next() {
+        if !matches!(byte, b'%' | b'\\') {
+            out.push(*byte);
+            continue;
+        }
+        let Some(letter) = bytes.next() else {
+            out.push(b'?');
+            if *byte == b'\\' {
+                out.extend_from_slice(b"\\\n");
+            }
+            return out;
+        };
+        if *byte == b'\\' {
+            match letter {
+                b'n' => out.push(b'\n'),
+                b't' => out.push(b'\t'),
+                b'\\' => out.push(b'\\'),
+                _ => out.extend_from_slice(&[b'?', b'\\', *letter]),
+            }
+            continue;
+        }
+        let text = match letter {
+            b'e' => seconds(real),
+            b'U' => seconds(user),
+            b'S' => seconds(system),
+            b'E' => minutes(real),
+            b'u' => minutes(user),
+            b'T' => minutes(system),
+            b'P' => match (user + system).as_millis() * 100 / real.as_millis().max(1) {
+                0 if real.as_millis() == 0 => "?%".to_owned(),
+                percent => format!("{percent}%"),
+            },
+            b'M' => usage.ru_maxrss.to_string(),
+            b'F' => usage.ru_majflt.to_string(),
+            b'R' => usage.ru_minflt.to_string(),
+            b'I' => usage.ru_inblock.to_string(),
+            b'O' => usage.ru_oublock.to_string(),
+            b'w' => usage.ru_nvcsw.to_string(),
+            b'c' => usage.ru_nivcsw.to_string(),
+            b'W' => usage.ru_nswap.to_string(),
+            b'k' => usage.ru_nsignals.to_string(),
+            b'r' => usage.ru_msgrcv.to_string(),
+            b's' => usage.ru_msgsnd.to_string(),
+            // Linux keeps no averages of memory.
+            b'D' | b'K' | b'X' | b'p' | b't' => "0".to_owned(),
+            b'Z' => rustix::param::page_size().to_string(),
+            b'x' => status.to_string(),
+            b'C' => {
+                for (number, word) in program.iter().enumerate() {
+                    if number > 0 {
+                        out.push(b' ');
+                    }
+                    out.extend_from_slice(word.as_bytes());
+                }
+                continue;
+            }
+            b'%' => "%".to_owned(),
+            _ => {
+                out.push(b'?');
+                out.push(*letter);
+                continue;
+            }
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'\n');
+    out
+}
+
 /// `time`
 pub fn time(arguments: &[OsString]) -> i32 {
     let options = Options {
         applet: "time",
-        letters: "pvo:a",
+        letters: "pvo:af:",
         long: &[
             ("portability", 'p'),
             ("verbose", 'v'),
             ("output", 'o'),
             ("append", 'a'),
+            ("format", 'f'),
         ],
     };
     let (own, program) = arguments.split_at(program_at(arguments, options.letters));
@@ -139,45 +235,13 @@ pub fn time(arguments: &[OsString]) -> i32 {
     let begin = std::time::Instant::now();
     let status = run("time", program);
     let real = begin.elapsed();
-    let (user, system, usage) = sys::control::children_time();
-    let parts = |of: std::time::Duration| (of.as_secs(), of.subsec_millis() / 10);
-    let text = if given.has('v') {
-        let words: Vec<String> = program
-            .iter()
-            .map(|word| word.display().to_string())
-            .collect();
-        format!(
-            "\tCommand being timed: \"{}\"\n\tUser time (seconds): {:.2}\n\tSystem time (seconds): {:.2}\n\
-             \tElapsed (wall clock) time (h:mm:ss or m:ss): {}m {}.{:02}s\n\tMaximum resident set size (kbytes): {}\n\
-             \tMajor (requiring I/O) page faults: {}\n\tMinor (reclaiming a frame) page faults: {}\n\
-             \tVoluntary context switches: {}\n\tInvoluntary context switches: {}\n\tExit status: {status}\n",
-            words.join(" "),
-            user.as_secs_f64(),
-            system.as_secs_f64(),
-            real.as_secs() / 60,
-            real.as_secs() % 60,
-            parts(real).1,
-            usage.ru_maxrss,
-            usage.ru_majflt,
-            usage.ru_minflt,
-            usage.ru_nvcsw,
-            usage.ru_nivcsw,
-        )
-    } else {
-        let line = |name: &str, of: std::time::Duration| {
-            let (seconds, hundredths) = parts(of);
-            if given.has('p') {
-                format!("{name} {seconds}.{hundredths:02}\n")
-            } else {
-                format!(
-                    "{name}\t{}m {}.{hundredths:02}s\n",
-                    seconds / 60,
-                    seconds % 60
-                )
-            }
-        };
-        line("real", real) + &line("user", user) + &line("sys", system)
+    let format = match given.value('f') {
+        Some(format) => format.as_bytes(),
+        None if given.has('v') => LONG,
+        None if given.has('p') => b"real %e\nuser %U\nsys %S",
+        None => b"real\t%E\nuser\t%u\nsys\t%T",
     };
+    let text = formatted(format, program, real, status);
     let done = match given.value('o') {
         Some(path) => std::fs::OpenOptions::new()
             .create(true)
@@ -185,8 +249,8 @@ pub fn time(arguments: &[OsString]) -> i32 {
             .append(given.has('a'))
             .truncate(!given.has('a'))
             .open(path)
-            .and_then(|file| crate::common::lines::write_all(file, text.as_bytes())),
-        None => crate::common::lines::write_all(rustix::stdio::stderr(), text.as_bytes()),
+            .and_then(|file| crate::common::lines::write_all(file, &text)),
+        None => crate::common::lines::write_all(rustix::stdio::stderr(), &text),
     };
     if let Err(error) = done {
         complain(

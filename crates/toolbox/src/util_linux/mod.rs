@@ -1,7 +1,11 @@
 //! The applets of the group `util_linux`.
 
+mod cal;
 mod devices;
 mod dmesg;
+mod fallocate;
+mod getopt;
+mod hexdump;
 mod hwclock;
 mod ipc;
 mod losetup;
@@ -9,10 +13,12 @@ mod mdev;
 mod mkfs_vfat;
 mod mount;
 mod namespaces;
+mod rev;
 mod running;
 mod setpriv;
 mod swap;
 mod umount;
+mod xxd;
 
 use crate::applet::{Applet, Folder, applet};
 
@@ -22,12 +28,17 @@ pub const APPLETS: &[Applet] = &[
     applet("blkdiscard", Folder::UsrBin, "tell a device that its data is not needed", devices::DISCARD_USAGE, devices::discard),
     applet("blkid", Folder::Sbin, "print what block devices hold", losetup::BLKID_USAGE, losetup::blkid),
     applet("blockdev", Folder::Sbin, "ask and change block devices", devices::BLOCKDEV_USAGE, devices::blockdev),
+    applet("cal", Folder::UsrBin, "print a calendar", cal::USAGE, cal::main),
     applet("dmesg", Folder::Bin, "print the kernel's messages", dmesg::USAGE, dmesg::main),
     applet("eject", Folder::UsrBin, "open and close trays", devices::EJECT_USAGE, devices::eject),
+    applet("fallocate", Folder::UsrBin, "take room for a file", fallocate::USAGE, fallocate::main),
     applet("fdflush", Folder::Bin, "have a floppy drive look for a new medium", devices::FDFLUSH_USAGE, devices::fdflush),
     applet("findfs", Folder::Sbin, "find a file system by its label or UUID", losetup::FINDFS_USAGE, losetup::findfs),
     applet("flock", Folder::UsrBin, "hold a lock while a program runs", running::FLOCK_USAGE, running::flock),
     applet("fstrim", Folder::Sbin, "tell a device what its file system does not use", devices::TRIM_USAGE, devices::trim),
+    applet("getopt", Folder::Bin, "put a script's options in order", getopt::USAGE, getopt::main),
+    applet("hd", Folder::UsrBin, "print bytes and text", hexdump::HD_USAGE, hexdump::hd),
+    applet("hexdump", Folder::UsrBin, "print bytes by a format", hexdump::USAGE, hexdump::main),
     applet("hwclock", Folder::Sbin, "read and set the hardware clock", hwclock::USAGE, hwclock::main),
     applet("ionice", Folder::Bin, "print and set the priority for input and output", running::IONICE_USAGE, running::ionice),
     applet("ipcrm", Folder::UsrBin, "remove System V objects", ipc::IPCRM_USAGE, ipc::ipcrm),
@@ -49,6 +60,7 @@ pub const APPLETS: &[Applet] = &[
     applet("rdev", Folder::UsrSbin, "print the device of the root", devices::RDEV_USAGE, devices::rdev),
     applet("readahead", Folder::UsrSbin, "read files into memory", devices::READAHEAD_USAGE, devices::readahead),
     applet("renice", Folder::UsrBin, "change the niceness of processes", running::RENICE_USAGE, running::renice),
+    applet("rev", Folder::Bin, "print lines backwards, character by character", rev::USAGE, rev::main),
     applet("setpriv", Folder::Bin, "run a program with other privileges", setpriv::USAGE, setpriv::main),
     applet("setsid", Folder::UsrBin, "run a program in a new session", running::SETSID_USAGE, running::setsid),
     applet("swapoff", Folder::Sbin, "end swapping", swap::OFF_USAGE, swap::off),
@@ -57,4 +69,5 @@ pub const APPLETS: &[Applet] = &[
     applet("umount", Folder::Bin, "unmount file systems", umount::USAGE, umount::main),
     applet("unshare", Folder::UsrBin, "run a program in new namespaces", namespaces::UNSHARE_USAGE, namespaces::unshare),
     applet("volname", Folder::UsrBin, "print the name of a CD", devices::VOLNAME_USAGE, devices::volname),
+    applet("xxd", Folder::UsrBin, "print bytes in hexadecimal, or make them of that", xxd::USAGE, xxd::main),
 ];

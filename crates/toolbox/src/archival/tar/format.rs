@@ -452,7 +452,11 @@ fn parse(block: &[u8; BLOCK]) -> io::Result<(u8, Header)> {
             mode: small(100).ok_or_else(bad)? & 0o7777,
             uid: small(108).ok_or_else(bad)?,
             gid: small(116).ok_or_else(bad)?,
-            size: number(field(124, 12)).ok_or_else(bad)?,
+            // Some write a link's size, and no data.
+            size: match letter {
+                b'1'..=b'6' => 0,
+                _ => number(field(124, 12)).ok_or_else(bad)?,
+            },
             mtime: number(field(136, 12))
                 .and_then(|n| i64::try_from(n).ok())
                 .unwrap_or(0),

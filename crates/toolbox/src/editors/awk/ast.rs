@@ -16,7 +16,7 @@ pub enum Place {
 /// The variables that awk itself knows, in the order of their places.
 pub const SPECIAL: &[&str] = &[
     "NF", "NR", "FNR", "FS", "OFS", "ORS", "RS", "FILENAME", "SUBSEP", "RSTART", "RLENGTH",
-    "CONVFMT", "OFMT", "ENVIRON", "ARGC", "ARGV",
+    "CONVFMT", "OFMT", "ENVIRON", "ARGC", "ARGV", "ERRNO",
 ];
 
 /// Places of the special variables.
@@ -37,6 +37,7 @@ pub mod special {
     pub const ENVIRON: usize = 13;
     pub const ARGC: usize = 14;
     pub const ARGV: usize = 15;
+    pub const ERRNO: usize = 16;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,10 +18,9 @@ use super::parse::SYNTAX;
 use super::record::{Cut, Record};
 use super::value::{Bytes, Value, append_number, parse_number};
 use crate::common::lines::{Output, cause, complain, open};
+use crate::common::stack::Stack;
 use crate::regex::Regex;
 
-/// How deep functions may call each other.
-const MAX_CALLS: usize = 10_000;
 /// How many regular expressions made of strings are kept.
 const MAX_REGEXES: usize = 128;
 
@@ -84,7 +83,7 @@ pub struct Interp<'a> {
     locals: Vec<Cell>,
     /// Where the running function's locals begin.
     frame: usize,
-    calls: usize,
+    stack: Stack,
     returned: Value,
     pub record: Record,
     pub cut: Cut,
@@ -108,7 +107,7 @@ pub struct Interp<'a> {
 
 impl<'a> Interp<'a> {
     /// A state with the special variables set. `arguments`: the program's name and its operands.
-    pub fn new(program: &'a Program, arguments: &[OsString]) -> Interp<'a> {
+    pub fn new(program: &'a Program, arguments: &[OsString], stack: Stack) -> Interp<'a> {
         let mut globals = vec![Cell::Scalar(Value::Unset); program.globals.len()];
         let texts = [
             (special::FS, " "),
@@ -143,7 +142,7 @@ impl<'a> Interp<'a> {
             globals,
             locals: Vec::new(),
             frame: 0,
-            calls: 0,
+            stack,
             returned: Value::Unset,
             record: Record::default(),
             cut: Cut::Blanks,
@@ -369,7 +368,11 @@ impl<'a> Interp<'a> {
             }
         };
         match result {
-            Err(_) => return Ok(Value::Number(-1.0)),
+            Err(error) => {
+                let number = f64::from(error.raw_os_error().unwrap_or(0));
+                self.globals[special::ERRNO] = Cell::Scalar(Value::Number(number));
+                return Ok(Value::Number(-1.0));
+            }
             Ok(false) => return Ok(Value::Number(0.0)),
             Ok(true) => {}
         }
@@ -781,14 +784,7 @@ impl<'a> Interp<'a> {
     fn call(&mut self, index: usize, arguments: &[Expr]) -> Run<Value> {
         let program = self.program;
         let function = &program.functions[index];
-        if arguments.len() > function.parameters {
-            return Err(format!(
-                "function {} is called with too many arguments",
-                function.name
-            )
-            .into());
-        }
-        if self.calls >= MAX_CALLS {
+        if self.stack.is_used_up() {
             return Err(format!("function {} calls too deeply", function.name).into());
         }
         let mut cells = Vec::with_capacity(function.parameters);
@@ -801,17 +797,16 @@ impl<'a> Interp<'a> {
                 _ => Cell::Scalar(self.eval(argument)?),
             });
         }
+        // More than the function has names for were evaluated, and are dropped.
         cells.resize(function.parameters, Cell::Scalar(Value::Unset));
         let saved = self.frame;
         let base = self.locals.len();
         self.locals.extend(cells);
         self.frame = base;
-        self.calls += 1;
         let result = match &function.body {
             Some(body) => self.exec(body),
             None => Ok(Flow::Normal),
         };
-        self.calls -= 1;
         self.frame = saved;
         let cells = self.locals.split_off(base);
         result?;

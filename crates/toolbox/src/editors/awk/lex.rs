@@ -192,6 +192,22 @@ impl<'a> Lexer<'a> {
                 );
             }
         }
+        if let [b'0', digits @ ..] = rest {
+            // A number in a program that begins with 0 is octal; one in the input is not.
+            let count = digits
+                .iter()
+                .take_while(|b| matches!(b, b'0'..=b'7'))
+                .count();
+            if count > 0 && !matches!(digits.get(count), Some(b'8' | b'9' | b'.' | b'e' | b'E')) {
+                self.at += 1 + count;
+                let digit = |b: &u8| f64::from(*b - b'0');
+                return Token::Number(
+                    digits[..count]
+                        .iter()
+                        .fold(0.0, |value, b| value * 8.0 + digit(b)),
+                );
+            }
+        }
         let (value, length) = super::value::parse_number(rest);
         self.at += length.max(1);
         Token::Number(value)

@@ -23,6 +23,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use lexopt::prelude::*;
 
 use crate::common::lines::{cause, open, say};
+use crate::common::stack::{Stack, with_large};
 
 /// Usage.
 pub const USAGE: &str = "\
@@ -32,29 +33,16 @@ pub const USAGE: &str = "\
   -f FILE        read the program from FILE
   -e PROGRAM     a program, or a part of it";
 
-/// How much stack the interpreter has: functions may call deeply.
-const STACK: usize = 256 << 20;
-
-/// Runs `awk`.
+/// Runs `awk`. Functions may call deeply.
 pub fn main(args: &[OsString]) -> i32 {
     let args = args.to_vec();
-    let thread = std::thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || match run(&args) {
-            Ok(status) => status,
-            Err(message) => {
-                say("awk", message);
-                2
-            }
-        });
-    match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(status)) => status,
-        Ok(Err(_)) => 2,
-        Err(error) => {
-            say("awk", cause(&error));
+    with_large("awk", move |stack| match run(&args, stack) {
+        Ok(status) => status,
+        Err(message) => {
+            say("awk", message);
             2
         }
-    }
+    })
 }
 
 /// Splits `name=value`, if the name is one.
@@ -67,8 +55,10 @@ fn assignment(argument: &[u8]) -> Option<(&[u8], &[u8])> {
     good.then_some((name, &value[1..]))
 }
 
-fn run(args: &[OsString]) -> Result<i32, String> {
+fn run(args: &[OsString], stack: Stack) -> Result<i32, String> {
     let mut source: Option<Vec<u8>> = None;
+    // How an error names the program.
+    let mut place = String::from("cmd. line");
     let mut assigned: Vec<OsString> = Vec::new();
     let mut separator: Option<Vec<u8>> = None;
     let mut operands: Vec<OsString> = vec!["awk".into()];
@@ -91,6 +81,7 @@ fn run(args: &[OsString]) -> Result<i32, String> {
             Short('f') | Long("file") => {
                 let path = parser.value().map_err(bad)?;
                 let mut text = Vec::new();
+                place = path.to_string_lossy().into_owned();
                 open(&path)
                     .and_then(|mut file| std::io::Read::read_to_end(&mut file, &mut text))
                     .map_err(|error| format!("{}: {}", path.to_string_lossy(), cause(&error)))?;
@@ -113,7 +104,13 @@ fn run(args: &[OsString]) -> Result<i32, String> {
             USAGE.lines().next().unwrap_or_default()
         ));
     };
-    let mut program = parse::parse(&source)?;
+    let mut program = match parse::parse(&source) {
+        Ok(program) => program,
+        Err(message) => {
+            say("awk", format!("{place}:{message}"));
+            return Ok(1);
+        }
+    };
     let mut settings = Vec::new();
     if let Some(text) = separator {
         // A lone t means a tab, as it always did.
@@ -130,7 +127,7 @@ fn run(args: &[OsString]) -> Result<i32, String> {
         let place = parse::global(&mut program, &String::from_utf8_lossy(name));
         settings.push((place, value::Value::input(&lex::unescape(text))));
     }
-    let mut interp = interp::Interp::new(&program, &operands);
+    let mut interp = interp::Interp::new(&program, &operands, stack);
     for (place, value) in settings {
         if let Err(interp::Stop::Fatal(message)) = interp.set_global(place, value) {
             return Err(message);

@@ -26,9 +26,13 @@ pub const SYNTAX: Syntax = Syntax {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     token: Token,
+    /// The line that the token began on.
+    line: usize,
     program: Program,
     locals: Vec<String>,
     in_function: bool,
+    /// How many loops are around.
+    loops: u32,
     depth: usize,
     /// Whether `>` is a redirection here and not a comparison.
     no_greater: bool,
@@ -36,7 +40,7 @@ struct Parser<'a> {
     no_in: bool,
 }
 
-/// Parses a program.
+/// Parses a program. An error begins with the line's number.
 pub fn parse(text: &[u8]) -> Result<Program, String> {
     let program = Program {
         globals: SPECIAL.iter().map(|name| (*name).to_string()).collect(),
@@ -45,23 +49,31 @@ pub fn parse(text: &[u8]) -> Result<Program, String> {
     let mut parser = Parser {
         lexer: Lexer::new(text),
         token: Token::Newline,
+        line: 1,
         program,
         locals: Vec::new(),
         in_function: false,
+        loops: 0,
         depth: 0,
         no_greater: false,
         no_in: false,
     };
     match parser.program() {
         Ok(()) => Ok(parser.program),
-        Err(message) => Err(format!("line {}: {message}", parser.lexer.line)),
+        Err(message) => Err(format!("{}: {message}", parser.line)),
     }
 }
 
 type Parsed<T> = Result<T, String>;
 
+/// In the words of BusyBox's awk, which scripts look for.
+fn unexpected<T>() -> Parsed<T> {
+    Err("Unexpected token".into())
+}
+
 impl Parser<'_> {
     fn advance(&mut self) -> Parsed<Token> {
+        self.line = self.lexer.line;
         let next = self.lexer.token()?;
         Ok(std::mem::replace(&mut self.token, next))
     }
@@ -82,19 +94,7 @@ impl Parser<'_> {
         if self.take(word)? {
             Ok(())
         } else {
-            Err(format!("{word} expected, found {}", self.shown()))
-        }
-    }
-
-    fn shown(&self) -> String {
-        match &self.token {
-            Token::Number(number) => number.to_string(),
-            Token::String(text) => format!("\"{}\"", text.escape_ascii()),
-            Token::Name(name) | Token::Function(name) => name.clone(),
-            Token::Builtin(builtin) => format!("{builtin:?}").to_lowercase(),
-            Token::Word(word) => (*word).to_string(),
-            Token::Newline => "the end of the line".into(),
-            Token::End => "the end of the program".into(),
+            unexpected()
         }
     }
 
@@ -147,7 +147,7 @@ impl Parser<'_> {
                 continue;
             }
             if self.is("}") {
-                return Err("unexpected }".into());
+                return unexpected();
             }
         }
         match self
@@ -206,7 +206,7 @@ impl Parser<'_> {
         self.advance()?;
         let name = match self.advance()? {
             Token::Name(name) | Token::Function(name) => name,
-            _ => return Err("a function's name expected".into()),
+            _ => return unexpected(),
         };
         self.expect("(")?;
         let mut parameters: Vec<String> = Vec::new();
@@ -217,13 +217,16 @@ impl Parser<'_> {
                     return Err(format!("parameter {parameter} is there twice"));
                 }
                 Token::Name(parameter) => parameters.push(parameter),
-                _ => return Err("a parameter's name expected".into()),
+                _ => return unexpected(),
             }
             self.newlines()?;
             if !self.take(",")? {
                 break;
             }
             self.newlines()?;
+            if self.is(")") {
+                return unexpected();
+            }
         }
         self.expect(")")?;
         self.newlines()?;
@@ -252,7 +255,7 @@ impl Parser<'_> {
                 return Ok(Statement::Block(statements));
             }
             if self.token == Token::End {
-                return Err("} expected, found the end of the program".into());
+                return unexpected();
             }
             statements.push(self.deeper(Self::statement)?);
         }
@@ -266,12 +269,19 @@ impl Parser<'_> {
                 Ok(())
             }
             Token::End | Token::Word("}") => Ok(()),
-            _ => Err(format!("unexpected {}", self.shown())),
+            _ => unexpected(),
         }
     }
 
     /// A statement as the body of another.
     fn body(&mut self) -> Parsed<Box<Statement>> {
+        self.loops += 1;
+        let body = self.loop_body();
+        self.loops -= 1;
+        body
+    }
+
+    fn loop_body(&mut self) -> Parsed<Box<Statement>> {
         self.newlines()?;
         if self.take(";")? {
             return Ok(Box::new(Statement::Block(Vec::new())));
@@ -289,10 +299,10 @@ impl Parser<'_> {
             "if" => {
                 self.advance()?;
                 let condition = self.condition()?;
-                let then = self.body()?;
+                let then = self.loop_body()?;
                 self.separators_before_else()?;
                 let otherwise = if self.take("else")? {
-                    Some(self.body()?)
+                    Some(self.loop_body()?)
                 } else {
                     None
                 };
@@ -415,6 +425,7 @@ impl Parser<'_> {
                 self.advance()?;
                 self.print(word == "printf")
             }
+            "break" | "continue" if self.loops == 0 => Err(format!("'{word}' not in a loop")),
             "break" | "continue" | "next" | "nextfile" => {
                 self.advance()?;
                 Ok(match word {
@@ -442,6 +453,9 @@ impl Parser<'_> {
             }
             "delete" => {
                 self.advance()?;
+                if !matches!(self.token, Token::Name(_)) {
+                    return Err("Too few arguments".into());
+                }
                 let array = self.name()?;
                 let subscripts = if self.take("[")? {
                     Some(self.subscripts()?)
@@ -820,7 +834,7 @@ impl Parser<'_> {
                 let mut list = self.free(|parser| parser.list(")"))?;
                 self.expect(")")?;
                 match list.len() {
-                    0 => Err("an expression expected".into()),
+                    0 => Err("Empty sequence".into()),
                     // Parentheses keep `(a) b` apart from an assignment's target, but not `$(1)`.
                     1 => Ok(Expr::Group(vec![list.remove(0)])),
                     _ => Ok(Expr::Group(list)),
@@ -838,9 +852,7 @@ impl Parser<'_> {
                 };
                 Ok(Expr::Getline(source, target))
             }
-            Token::Newline => Err("unexpected end of the line".into()),
-            Token::End => Err("unexpected end of the program".into()),
-            Token::Word(word) => Err(format!("unexpected {word}")),
+            Token::Newline | Token::End | Token::Word(_) => unexpected(),
         }
     }
 

@@ -163,7 +163,7 @@ impl Record {
             Some(Some(value)) => value.clone(),
             _ => match self.spans.get(index - 1) {
                 Some((start, end)) => Value::input(&self.text[*start..*end]),
-                None => Value::Unset,
+                None => Value::input(b""),
             },
         }
     }

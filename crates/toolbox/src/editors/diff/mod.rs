@@ -193,6 +193,17 @@ impl Settings {
                             ]);
                         }
                     }
+                    (Some(x), Some(y)) if !plain(x) || !plain(y) => {
+                        let which = if plain(x) { &b } else { &a };
+                        if x.is_dir() || y.is_dir() {
+                            // As if the folder were not there.
+                            let side = if plain(x) { &right } else { &left };
+                            self.tell(&["Only in ", &shown(side), ": ", &name.to_string_lossy()]);
+                            self.status = self.status.max(1);
+                        } else {
+                            self.skipped(which);
+                        }
+                    }
                     (Some(x), Some(y)) if x.is_dir() != y.is_dir() => {
                         let word = |dir: bool| if dir { "directory" } else { "regular file" };
                         let (first, second) = (word(x.is_dir()), word(y.is_dir()));
@@ -208,18 +219,13 @@ impl Settings {
                         ]);
                         self.status = self.status.max(1);
                     }
-                    (Some(x), Some(y)) if !x.is_file() || !y.is_file() => {
-                        self.tell(&[
-                            "File ",
-                            &shown(&a),
-                            " is not a regular file or directory and was skipped",
-                        ]);
-                    }
                     (Some(_), Some(_)) => self.files(a.as_os_str(), b.as_os_str()),
                     (first, second) => {
                         let dir = first.or(second).is_some_and(|kind| kind.is_dir());
                         if self.missing_empty && dir && self.recursive {
                             inner.push((a, b));
+                        } else if self.missing_empty && !first.or(second).is_some_and(plain) {
+                            self.skipped(if first.is_some() { &a } else { &b });
                         } else if self.missing_empty && !dir {
                             self.files(a.as_os_str(), b.as_os_str());
                         } else {
@@ -232,6 +238,14 @@ impl Settings {
             }
             waiting.extend(inner.into_iter().rev());
         }
+    }
+
+    fn skipped(&mut self, path: &Path) {
+        self.tell(&[
+            "File ",
+            &shown(path),
+            " is not a regular file or directory and was skipped",
+        ]);
     }
 
     fn tell(&mut self, parts: &[&str]) {
@@ -256,6 +270,13 @@ impl Settings {
     }
 
     fn files(&mut self, left: &OsStr, right: &OsStr) {
+        if left == "-" && right == "-" {
+            // The same, whatever it is.
+            if self.same {
+                self.tell(&["Files - and - are identical"]);
+            }
+            return;
+        }
         let (Some(old), Some(new)) = (self.read(left), self.read(right)) else {
             return;
         };
@@ -447,6 +468,11 @@ impl Settings {
                 .for_each(|index| self.line("> ", new, index));
         }
     }
+}
+
+/// Whether it can be compared: reading a pipe or a device may never end.
+fn plain(kind: std::fs::FileType) -> bool {
+    kind.is_file() || kind.is_dir()
 }
 
 fn shown(path: &Path) -> String {

@@ -51,6 +51,8 @@ enum RangeEnd {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Range {
     Outside,
+    /// Outside, and it begins with the number of a line that is behind.
+    Closed,
     Inside,
     /// Inside up to this line.
     Until(u64),
@@ -175,6 +177,11 @@ fn start(args: &[OsString]) -> Result<i32, String> {
             Short('z') | Long("null-data") => options.delimiter = 0,
             Short('u') | Long("unbuffered") => options.unbuffered = true,
             Long("posix") => {}
+            Long("version") => {
+                // The words that configure scripts look for.
+                crate::common::lines::say_out("This is not GNU sed version 4.0");
+                return Ok(0);
+            }
             Short('i') | Long("in-place") => {
                 options.in_place = Some(parser.optional_value().unwrap_or_default());
                 options.separate = true;

@@ -553,7 +553,7 @@ impl Parser<'_> {
                     let next = self.peek().ok_or("unterminated s command")?;
                     self.at += 1;
                     match next {
-                        b'0'..=b'9' => Piece::Group(usize::from(next - b'0')),
+                        b'0'..=b'9' if next != delimiter => Piece::Group(usize::from(next - b'0')),
                         b'U' => Piece::Case(Case::Upper),
                         b'L' => Piece::Case(Case::Lower),
                         b'u' => Piece::Case(Case::UpperNext),

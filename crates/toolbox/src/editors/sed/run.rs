@@ -51,7 +51,8 @@ enum Late {
 enum Target {
     Standard,
     Error,
-    File(OsString, BufWriter<File>),
+    /// Its name, and whether the last line still owes its end.
+    File(OsString, BufWriter<File>, bool),
 }
 
 /// The file that will replace the one that is edited.
@@ -109,6 +110,7 @@ pub fn run(script: &Script, options: &Options, files: &[OsString]) -> Result<i32
             _ => Target::File(
                 name.clone(),
                 BufWriter::new(File::create(name).map_err(|error| told(name, &error))?),
+                false,
             ),
         });
     }
@@ -152,7 +154,7 @@ pub fn run(script: &Script, options: &Options, files: &[OsString]) -> Result<i32
     }
     let mut status = sed.status;
     for target in sed.targets {
-        if let Target::File(name, mut file) = target
+        if let Target::File(name, mut file, _) = target
             && let Err(error) = file.flush()
         {
             complain("sed", &name, &error);
@@ -402,10 +404,15 @@ impl Sed<'_> {
             Some(Target::Error) => {
                 let _ = write_all(rustix::stdio::stderr(), &[text, &delimiter].concat());
             }
-            Some(Target::File(name, file)) => {
+            Some(Target::File(name, file, owed)) => {
+                // A last line without its end stays one, as long as no other follows.
+                let before = if *owed { &delimiter[..] } else { &[] };
+                let behind = if self.ended { &delimiter[..] } else { &[] };
+                *owed = !self.ended;
                 let result = file
-                    .write_all(text)
-                    .and_then(|()| file.write_all(&delimiter));
+                    .write_all(before)
+                    .and_then(|()| file.write_all(text))
+                    .and_then(|()| file.write_all(behind));
                 // Whoever reads it in the same script sees it at once.
                 result
                     .and_then(|()| file.flush())
@@ -477,7 +484,17 @@ impl Sed<'_> {
                     Range::Inside
                 },
             ),
-            _ if !self.matches(first)? => (false, Range::Outside),
+            // A range that begins with a number begins later, where commands before kept its line from it.
+            (Range::Closed, _) => (false, Range::Closed),
+            (Range::Outside, _) if matches!(first, Address::Line(line) if self.number < *line) => {
+                (false, Range::Outside)
+            }
+            (state, _)
+                if (state != Range::Outside || !matches!(first, Address::Line(_)))
+                    && !self.matches(first)? =>
+            {
+                (false, Range::Outside)
+            }
             (_, RangeEnd::More(0)) => (true, Range::Outside),
             (_, RangeEnd::More(count)) => (true, Range::Until(self.number.saturating_add(*count))),
             (_, RangeEnd::Multiple(step)) => match self.number.checked_rem(*step) {
@@ -493,7 +510,12 @@ impl Sed<'_> {
             (_, RangeEnd::Address(Address::Last)) if self.is_last()? => (true, Range::Outside),
             _ => (true, Range::Inside),
         };
-        self.ranges[at] = range;
+        self.ranges[at] =
+            if range == Range::Outside && selected && matches!(first, Address::Line(_)) {
+                Range::Closed
+            } else {
+                range
+            };
         Ok(selected)
     }
 
@@ -507,7 +529,10 @@ impl Sed<'_> {
             Action::Append(text) => self.late.push(Late::Text(text.clone())),
             Action::Insert(text) => self.put(text)?,
             Action::Change(text) => {
-                if command.end.is_none() || command.negated || self.ranges[at] == Range::Outside {
+                if command.end.is_none()
+                    || command.negated
+                    || matches!(self.ranges[at], Range::Outside | Range::Closed)
+                {
                     self.put(text)?;
                 }
                 return Ok(Flow::End(false));

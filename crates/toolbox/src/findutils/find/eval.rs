@@ -163,9 +163,9 @@ impl Find {
                 .collect();
             if exec.ask {
                 self.out.flush();
-                let mut question = b"< ".to_vec();
+                let mut question = Vec::new();
                 question.extend_from_slice(&words.join(OsStr::new(" ")).into_vec());
-                question.extend_from_slice(b" > ? ");
+                question.extend_from_slice(b" ?");
                 let _ = write_all(rustix::stdio::stderr(), &question);
                 let mut answer = String::new();
                 let yes = io::stdin().lock().read_line(&mut answer).is_ok()
@@ -248,7 +248,8 @@ fn base_name(path: &[u8]) -> &[u8] {
         .rposition(|b| *b != b'/')
         .map_or(0, |last| last + 1);
     if end == 0 {
-        return path;
+        // Slashes alone are one.
+        return &path[..path.len().min(1)];
     }
     let start = path[..end]
         .iter()
