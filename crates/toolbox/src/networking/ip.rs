@@ -1,13 +1,15 @@
 //! `ip` (ip(8)): links, addresses, routes, rules, neighbours and tunnels; `ipaddr` and its like name the object.
 
+mod address;
 mod link;
+mod neighbour;
+mod route;
 mod rule;
 mod show;
 mod tunnel;
 
 use crate::common::lines::{Output, cause, say};
 use crate::common::links::{self, Network};
-use crate::common::routes::{self, Change, Neighbour, Route};
 use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
@@ -78,14 +80,14 @@ type Object = fn(&mut View, &[&str]) -> Result<(), Failure>;
 
 /// The objects, each by its whole name: the first one that a word begins is meant.
 const OBJECTS: &[(&str, Object)] = &[
-    ("address", address),
-    ("route", route),
+    ("address", address::address),
+    ("route", route::route),
     ("rule", rule::rule),
     ("link", link::link),
     ("tunnel", tunnel::tunnel),
     ("tunl", tunnel::tunnel),
-    ("neighbour", neighbour),
-    ("neighbor", neighbour),
+    ("neighbour", neighbour::neighbour),
+    ("neighbor", neighbour::neighbour),
 ];
 
 fn run(arguments: &[OsString], object: Option<&str>) -> i32 {
@@ -247,118 +249,72 @@ pub(super) fn command<'a>(
     }
 }
 
-fn address(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = match command(
-        words,
-        &["show", "list", "add", "del", "replace", "change", "flush"],
-    ) {
-        // `ip addr eth0`: the command may be left out.
-        Err(_)
-            if words
-                .first()
-                .is_some_and(|word| links::by_name(word).is_ok()) =>
-        {
-            ("show", words)
-        }
-        other => other?,
-    };
-    let mut words = Words::new(rest);
-    let (mut device, mut wanted, mut broadcast, mut label) = (None, None, None, None);
-    let mut only_up = false;
-    let mut scope = None;
-    while let Some(word) = words.next() {
-        match word {
-            "dev" => device = Some(words.value(word)?),
-            "local" => wanted = Some(network(words.value(word)?)?),
-            "broadcast" | "brd" => broadcast = Some(words.value(word)?),
-            "label" => label = Some(words.value(word)?),
-            "scope" => scope = Some(words.value(word)?),
-            "up" => only_up = true,
-            "permanent" | "dynamic" => {}
-            "to" => drop(words.value(word)?),
-            word if wanted.is_none() && !matches!(verb, "show" | "list" | "flush") => {
-                wanted = Some(network(word)?);
-            }
-            word if device.is_none() => device = Some(word),
-            word => return usage(format!("'{word}' is not understood here")),
-        }
-    }
-    match verb {
-        "show" | "list" => show::addresses(view, device, only_up, scope),
-        "flush" => {
-            let Some(device) = device else {
-                return usage("flush needs a device");
-            };
-            let index = index(device)?;
-            for address in links::addresses()? {
-                if address.index == index
-                    && show::wanted(view, links::family(&address.network.address))
-                {
-                    links::set_address(index, address.network, None, None, false)?;
-                }
-            }
-            Ok(())
-        }
-        verb => {
-            let (Some(device), Some(wanted)) = (device, wanted) else {
-                return usage(format!("{verb} needs an address and a device"));
-            };
-            let broadcast = match (broadcast, wanted.address) {
-                (Some("+"), IpAddr::V4(v4)) => {
-                    let mask = u32::from(links::mask(wanted.prefix));
-                    Some(IpAddr::V4((u32::from(v4) | !mask).into()))
-                }
-                (Some(text), _) if text != "-" => Some(ip(text)?),
-                _ => None,
-            };
-            let index = index(device)?;
-            if matches!(verb, "replace" | "change") {
-                // It may be there already.
-                let _ = links::set_address(index, wanted, None, None, false);
-            }
-            let done = links::set_address(index, wanted, broadcast, label, verb != "del");
-            Ok(done?)
-        }
-    }
-}
-
 /// The names of routing tables that need no file.
 const TABLES: &[(u32, &str)] = &[(255, "local"), (254, "main"), (253, "default"), (0, "all")];
 
-/// Those that the administrator has given: a number and a name a line.
-fn own_tables() -> Vec<(u32, String)> {
-    let text = std::fs::read_to_string("/etc/iproute2/rt_tables").unwrap_or_default();
+/// The names that the administrator has given numbers: a number and a name a line.
+pub(super) fn own_names(file: &str) -> Vec<(u32, String)> {
+    let text = std::fs::read_to_string(format!("/etc/iproute2/{file}")).unwrap_or_default();
     let read = |line: &str| {
         let mut words = line.split('#').next()?.split_whitespace();
-        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+        Some((unsigned(words.next()?)?, words.next()?.to_owned()))
     };
     text.lines().filter_map(read).collect()
 }
 
+/// A number by its name: of a table of ours or of a file, or as it is written.
+pub(super) fn named_number(text: &str, names: &[(u32, &str)], file: &str) -> Option<u32> {
+    if let Some((number, _)) = names.iter().find(|(_, name)| *name == text) {
+        return Some(*number);
+    }
+    let own = || own_names(file).into_iter().find(|(_, name)| name == text);
+    unsigned(text).or_else(|| own().map(|(number, _)| number))
+}
+
+/// A number's name, of a table of ours or of a file; the number where it has none.
+pub(super) fn number_name(number: u32, names: &[(u32, &str)], file: &str) -> String {
+    if let Some((_, name)) = names.iter().find(|(known, _)| *known == number) {
+        return (*name).to_owned();
+    }
+    let own = own_names(file)
+        .into_iter()
+        .find(|(known, _)| *known == number);
+    own.map_or_else(|| number.to_string(), |(_, name)| name)
+}
+
+/// The names of scopes.
+const SCOPES: &[(u32, &str)] = &[
+    (0, "global"),
+    (200, "site"),
+    (253, "link"),
+    (254, "host"),
+    (255, "nowhere"),
+];
+
+/// A scope's number.
+pub(super) fn scope(text: &str) -> Result<u8, Failure> {
+    match named_number(text, SCOPES, "rt_scopes").map(u8::try_from) {
+        Some(Ok(number)) => Ok(number),
+        _ => usage(format!("'{text}' is no scope")),
+    }
+}
+
+/// A scope's name.
+pub(super) fn scope_name(number: u8) -> String {
+    number_name(number.into(), SCOPES, "rt_scopes")
+}
+
 /// A routing table's number.
 pub(super) fn table(text: &str) -> Result<u32, Failure> {
-    if let Some((number, _)) = TABLES.iter().find(|(_, name)| *name == text) {
-        return Ok(*number);
-    }
-    if let Some(number) = unsigned(text) {
-        return Ok(number);
-    }
-    match own_tables().into_iter().find(|(_, name)| name == text) {
-        Some((number, _)) => Ok(number),
+    match named_number(text, TABLES, "rt_tables") {
+        Some(number) => Ok(number),
         None => usage(format!("'{text}' is no routing table")),
     }
 }
 
 /// A routing table's name, or its number where it has none.
 pub(super) fn table_name(number: u32) -> String {
-    if let Some((_, name)) = TABLES
-        .iter()
-        .find(|(known, _)| *known == number && number != 0)
-    {
-        return (*name).to_owned();
-    }
-    let own = own_tables().into_iter().find(|(known, _)| *known == number);
-    own.map_or_else(|| number.to_string(), |(_, name)| name)
+    number_name(number, TABLES, "rt_tables")
 }
 
 /// A number, decimal, octal behind 0 or hexadecimal behind 0x.
@@ -367,161 +323,5 @@ pub(super) fn unsigned(text: &str) -> Option<u32> {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
         None if text.len() > 1 && text.starts_with('0') => u32::from_str_radix(text, 8).ok(),
         None => text.parse().ok(),
-    }
-}
-
-fn route(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = command(
-        words,
-        &[
-            "show", "list", "add", "append", "replace", "change", "del", "flush", "get",
-        ],
-    )?;
-    let mut words = Words::new(rest);
-    let mut route = Route::default();
-    let (mut device, mut target, mut protocol) = (None, None, None);
-    let mut scope = None;
-    while let Some(word) = words.next() {
-        match word {
-            "dev" | "oif" => device = Some(words.value(word)?),
-            "via" => route.via = Some(ip(words.value(word)?)?),
-            "src" => route.source = Some(ip(words.value(word)?)?),
-            "metric" | "preference" => route.metric = Some(words.number(word)?),
-            "table" => route.table = table(words.value(word)?)?,
-            "proto" | "protocol" => protocol = Some(words.value(word)?),
-            "scope" => {
-                scope = Some(match words.value(word)? {
-                    "global" => 0,
-                    "link" => 253,
-                    "host" => 254,
-                    text => return usage(format!("'{text}' is no scope")),
-                });
-            }
-            "blackhole" => route.kind = 6,
-            "unreachable" => route.kind = 7,
-            "prohibit" => route.kind = 8,
-            "unicast" | "to" | "root" | "exact" | "match" => {}
-            "default" => target = Some(None),
-            word if target.is_none() => target = Some(Some(network(word)?)),
-            word => return usage(format!("'{word}' is not understood here")),
-        }
-    }
-    if let Some(name) = device {
-        route.index = Some(index(name)?);
-    }
-    route.to = target.flatten().filter(|to| to.prefix > 0);
-    let of = [
-        route.to.map(|to| to.address),
-        target.flatten().map(|to| to.address),
-        route.via,
-        route.source,
-    ];
-    route.family = match of.into_iter().flatten().next() {
-        Some(address) => links::family(&address),
-        None if view.family == 10 => 10,
-        None => 2,
-    };
-    let change = match verb {
-        "show" | "list" => return show::routes(view, &route, target, protocol),
-        "get" => {
-            let Some(Some(to)) = target else {
-                return usage("get needs an address");
-            };
-            return show::route_to(view, to.address);
-        }
-        "flush" => {
-            for known in routes::routes(view.family)? {
-                let chosen = known.table == route.table
-                    && (route.index.is_none() || known.index == route.index)
-                    && target.is_none_or(|to| to == known.to);
-                if chosen {
-                    routes::set_route(&known, Change::Remove)?;
-                }
-            }
-            return Ok(());
-        }
-        "add" => Change::Add,
-        "append" => Change::Append,
-        "del" => Change::Remove,
-        _ => Change::Replace,
-    };
-    if target.is_none() && route.via.is_none() && change != Change::Remove {
-        return usage(format!("{verb} needs a destination, or 'default'"));
-    }
-    // What needs no router is on the link.
-    route.scope = scope.unwrap_or(
-        if route.via.is_some() || route.family == 10 || route.kind != 1 {
-            0
-        } else {
-            253
-        },
-    );
-    if let Some(protocol) = protocol {
-        route.protocol = match protocol {
-            "kernel" => 2,
-            "boot" => 3,
-            "static" => 4,
-            "dhcp" => 16,
-            text => match text.parse() {
-                Ok(number) => number,
-                Err(_) => return usage(format!("'{text}' is no routing protocol")),
-            },
-        };
-    }
-    Ok(routes::set_route(&route, change)?)
-}
-
-fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = command(
-        words,
-        &["show", "list", "add", "replace", "change", "del", "flush"],
-    )?;
-    let mut words = Words::new(rest);
-    let (mut device, mut address, mut hardware) = (None, None, None);
-    while let Some(word) = words.next() {
-        match word {
-            "dev" => device = Some(words.value(word)?),
-            "lladdr" => {
-                let text = words.value(word)?;
-                match links::hardware(text) {
-                    Some(bytes) => hardware = Some(bytes),
-                    None => return usage(format!("'{text}' is no hardware address")),
-                }
-            }
-            "nud" => drop(words.value(word)?),
-            word => address = Some(ip(word)?),
-        }
-    }
-    match verb {
-        "show" | "list" => show::neighbours(view, device),
-        "flush" => {
-            let only = device.map(index).transpose()?;
-            for known in routes::neighbours()? {
-                // What is permanent or needs no asking stays.
-                if known.state & 0xc0 == 0 && only.is_none_or(|only| only == known.index) {
-                    let _ = routes::set_neighbour(&known, Change::Remove);
-                }
-            }
-            Ok(())
-        }
-        verb => {
-            let (Some(device), Some(address)) = (device, address) else {
-                return usage(format!("{verb} needs an address and a device"));
-            };
-            let neighbour = Neighbour {
-                index: index(device)?,
-                address,
-                hardware,
-                // Permanent.
-                state: 0x80,
-                router: false,
-            };
-            let change = match verb {
-                "add" => Change::Add,
-                "del" => Change::Remove,
-                _ => Change::Replace,
-            };
-            Ok(routes::set_neighbour(&neighbour, change)?)
-        }
     }
 }
