@@ -6,6 +6,7 @@ pub mod base64;
 pub mod below;
 pub mod calendar;
 pub mod checksum;
+pub mod console;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;

@@ -11,6 +11,7 @@ mod ifupdown;
 mod ip;
 mod ipcalc;
 mod nameif;
+mod nbd_client;
 mod nc;
 mod netstat;
 mod nslookup;
@@ -18,12 +19,14 @@ mod ntpd;
 mod ping;
 mod pscan;
 mod route;
+mod slattach;
 mod traceroute;
 mod tunctl;
 mod udhcpc;
 mod vconfig;
 mod wget;
 mod whois;
+mod zcip;
 
 use crate::applet::{Applet, Folder, applet};
 
@@ -50,6 +53,7 @@ pub const APPLETS: &[Applet] = &[
     applet("iprule", Folder::Sbin, "show and change the rules of routing", ip::OBJECT_USAGE, ip::named),
     applet("iptunnel", Folder::Sbin, "show and change tunnels", ip::OBJECT_USAGE, ip::named),
     applet("nameif", Folder::Sbin, "name interfaces by their hardware", nameif::USAGE, nameif::main),
+    applet("nbd-client", Folder::UsrSbin, "use another machine's disk", nbd_client::USAGE, nbd_client::main),
     applet("nc", Folder::UsrBin, "connect to the network, or listen", nc::USAGE, nc::main),
     applet("netstat", Folder::Bin, "list sockets and routes", netstat::USAGE, netstat::main),
     applet("nslookup", Folder::UsrBin, "ask the DNS", nslookup::USAGE, nslookup::main),
@@ -58,6 +62,7 @@ pub const APPLETS: &[Applet] = &[
     applet("ping6", Folder::Bin, "ask hosts for an answer over IPv6", ping::USAGE, ping::six),
     applet("pscan", Folder::UsrBin, "scan a host's ports", pscan::USAGE, pscan::main),
     applet("route", Folder::Sbin, "show and change routes", route::USAGE, route::main),
+    applet("slattach", Folder::Sbin, "use a serial line as an interface", slattach::USAGE, slattach::main),
     applet("traceroute", Folder::UsrBin, "show which routers packets pass", traceroute::USAGE, traceroute::main),
     applet("traceroute6", Folder::UsrBin, "show which routers packets pass over IPv6", traceroute::USAGE, traceroute::six),
     applet("tunctl", Folder::Sbin, "make and remove tap interfaces", tunctl::USAGE, tunctl::main),
@@ -65,4 +70,5 @@ pub const APPLETS: &[Applet] = &[
     applet("vconfig", Folder::Sbin, "make and remove VLANs", vconfig::USAGE, vconfig::main),
     applet("wget", Folder::UsrBin, "fetch files over HTTP", wget::USAGE, wget::main),
     applet("whois", Folder::UsrBin, "ask who has a name", whois::USAGE, whois::main),
+    applet("zcip", Folder::Sbin, "take an address of the link's own range", zcip::USAGE, zcip::main),
 ];

@@ -1,9 +1,11 @@
 //! The applets of the group `util_linux`.
 
+mod acpid;
 mod cal;
 mod devices;
 mod dmesg;
 mod fallocate;
+mod fbset;
 mod getopt;
 mod hexdump;
 mod hwclock;
@@ -13,6 +15,7 @@ mod mdev;
 mod mkfs_vfat;
 mod mount;
 mod namespaces;
+mod rdate;
 mod rev;
 mod running;
 mod setpriv;
@@ -25,6 +28,7 @@ use crate::applet::{Applet, Folder, applet};
 /// This group's table.
 #[rustfmt::skip]
 pub const APPLETS: &[Applet] = &[
+    applet("acpid", Folder::Sbin, "run programs when buttons are pressed", acpid::USAGE, acpid::main),
     applet("blkdiscard", Folder::UsrBin, "tell a device that its data is not needed", devices::DISCARD_USAGE, devices::discard),
     applet("blkid", Folder::Sbin, "print what block devices hold", losetup::BLKID_USAGE, losetup::blkid),
     applet("blockdev", Folder::Sbin, "ask and change block devices", devices::BLOCKDEV_USAGE, devices::blockdev),
@@ -32,6 +36,7 @@ pub const APPLETS: &[Applet] = &[
     applet("dmesg", Folder::Bin, "print the kernel's messages", dmesg::USAGE, dmesg::main),
     applet("eject", Folder::UsrBin, "open and close trays", devices::EJECT_USAGE, devices::eject),
     applet("fallocate", Folder::UsrBin, "take room for a file", fallocate::USAGE, fallocate::main),
+    applet("fbset", Folder::UsrSbin, "show and change a frame buffer's mode", fbset::USAGE, fbset::main),
     applet("fdflush", Folder::Bin, "have a floppy drive look for a new medium", devices::FDFLUSH_USAGE, devices::fdflush),
     applet("findfs", Folder::Sbin, "find a file system by its label or UUID", losetup::FINDFS_USAGE, losetup::findfs),
     applet("flock", Folder::UsrBin, "hold a lock while a program runs", running::FLOCK_USAGE, running::flock),
@@ -57,6 +62,7 @@ pub const APPLETS: &[Applet] = &[
     applet("partprobe", Folder::UsrSbin, "have the kernel read partition tables anew", devices::PARTPROBE_USAGE, devices::partprobe),
     applet("pivot_root", Folder::Sbin, "change the root of the mounts", losetup::PIVOT_USAGE, losetup::pivot_root),
     applet("raidautorun", Folder::Sbin, "have the kernel look for RAIDs", devices::RAIDAUTORUN_USAGE, devices::raidautorun),
+    applet("rdate", Folder::UsrSbin, "set the clock by another machine's", rdate::USAGE, rdate::main),
     applet("rdev", Folder::UsrSbin, "print the device of the root", devices::RDEV_USAGE, devices::rdev),
     applet("readahead", Folder::UsrSbin, "read files into memory", devices::READAHEAD_USAGE, devices::readahead),
     applet("renice", Folder::UsrBin, "change the niceness of processes", running::RENICE_USAGE, running::renice),
