@@ -205,7 +205,7 @@ impl Shell {
     pub(crate) fn fields(&mut self, word: &Word, out: &mut Vec<Vec<u8>>) -> Result<(), Flow> {
         // Most words are plain.
         if let Some(text) = word.plain()
-            && !text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+            && (text == b"[" || !text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')))
         {
             out.push(text.to_vec());
             return Ok(());

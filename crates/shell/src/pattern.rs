@@ -46,7 +46,9 @@ pub fn is_alive(pattern: &[u8]) -> bool {
             b'\\' => {
                 bytes.next();
             }
-            b'*' | b'?' | b'[' => return true,
+            b'*' | b'?' => return true,
+            // The command `[`, which stands in every other line of scripts, must not have folders looked through.
+            b'[' if bytes.as_slice().contains(&b']') => return true,
             _ => {}
         }
     }

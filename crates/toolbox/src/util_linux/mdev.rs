@@ -15,7 +15,7 @@ use rustix::fs::{FileType, Mode};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,6 +25,9 @@ pub const USAGE: &str = "[-s | -d [-f]] [-S] [-v]
 -d  be a daemon that follows the kernel's events    -f  stay in the foreground
 -v  say what is done    -S  log it
 without -s and -d: one event, as the environment says (ACTION, DEVPATH, SUBSYSTEM, MAJOR, MINOR, DEVNAME, MODALIAS)";
+
+/// What is known of a device.
+type Keys = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What every event needs.
 struct Mdev {
@@ -79,9 +82,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
         mdev.scan();
         return 0;
     }
-    let keys = std::env::vars_os()
+    let mut keys: Keys = std::env::vars_os()
         .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))
         .collect();
+    complete(&mut keys);
     match Event::new(keys) {
         Some(event) => {
             mdev.handle(&event);
@@ -151,7 +155,7 @@ impl Mdev {
         let Ok(real) = path.canonicalize() else {
             return;
         };
-        let mut keys: Vec<(Vec<u8>, Vec<u8>)> = text
+        let mut keys: Keys = text
             .split(|byte| *byte == b'\n')
             .filter_map(key_value)
             .collect();
@@ -227,12 +231,12 @@ impl Mdev {
                 (moved, Some(default))
             }
             Placed::Nowhere => {
-                self.run(event, rule, add);
+                self.run(event, rule, &default, add);
                 return;
             }
         };
         if !add {
-            self.run(event, rule, false);
+            self.run(event, rule, &node, false);
         }
         if let Some((kind, device)) = event.numbers() {
             if add {
@@ -241,22 +245,30 @@ impl Mdev {
                 }
                 if let Some(link) = link.filter(|link| *link != node) {
                     let _ = fs::remove_file(&link);
-                    let _ = symlink(&node, &link);
+                    // Beside it, the name is enough, wherever /dev is mounted.
+                    let target = match link.parent() {
+                        Some(folder) => node.strip_prefix(folder).unwrap_or(&node),
+                        None => &node,
+                    };
+                    let _ = symlink(target, &link);
                 }
             } else if node.starts_with("/dev") {
-                for path in [Some(node), link].into_iter().flatten() {
+                for path in [Some(&node), link.as_ref()].into_iter().flatten() {
                     let _ = fs::remove_file(path);
                 }
             }
         }
         if add {
-            self.run(event, rule, true);
+            self.run(event, rule, &node, true);
         }
     }
 
     fn make(&self, node: &Path, kind: FileType, device: u64, rule: &Rule) -> std::io::Result<()> {
         if let Some(parent) = node.parent() {
-            fs::create_dir_all(parent)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(parent)?;
         }
         let mode = Mode::from_raw_mode(rule.mode);
         match rustix::fs::mknodat(rustix::fs::CWD, node, kind, mode, device) {
@@ -284,8 +296,8 @@ impl Mdev {
         std::os::unix::fs::lchown(node, Some(uid), Some(gid))
     }
 
-    /// Runs a rule's command with the event in its environment; MDEV is the node's name.
-    fn run(&self, event: &Event, rule: &Rule, add: bool) {
+    /// Runs a rule's command with the event in its environment; MDEV is the node's name below /dev.
+    fn run(&self, event: &Event, rule: &Rule, node: &Path, add: bool) {
         let wanted = match rule.when {
             Run::Never => return,
             Run::Add => add,
@@ -297,14 +309,43 @@ impl Mdev {
         }
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(OsStr::from_bytes(&rule.command));
-        command.stdin(Stdio::null()).current_dir("/dev");
+        command.current_dir("/dev");
+        // The first device of all may be this one.
+        if let Ok(nothing) = fs::File::open("/dev/null") {
+            command.stdin(nothing);
+        }
         for (key, value) in &event.keys {
             command.env(OsStr::from_bytes(key), OsStr::from_bytes(value));
         }
-        command.env("MDEV", &event.name);
+        command.env("MDEV", node.strip_prefix("/dev").unwrap_or(node));
         if let Err(error) = command.status() {
             complain("mdev", OsStr::from_bytes(&rule.command), &error);
         }
+    }
+}
+
+/// Adds what an event leaves to sysfs: the numbers, and whether they are a block device's.
+fn complete(keys: &mut Keys) {
+    let get = |wanted: &[u8]| {
+        keys.iter()
+            .find(|(key, _)| key == wanted)
+            .map(|(_, value)| value.clone())
+    };
+    let Some(path) = get(b"DEVPATH") else {
+        return;
+    };
+    let known = [&b"MAJOR"[..], b"SUBSYSTEM"].map(|key| get(key).is_some());
+    if !known[0] {
+        let file = [b"/sys".as_slice(), &path, b"/dev"].concat();
+        let text = fs::read(OsStr::from_bytes(&file)).unwrap_or_default();
+        let mut numbers = text.trim_ascii().splitn(2, |byte| *byte == b':');
+        if let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) {
+            keys.push((b"MAJOR".to_vec(), major.to_vec()));
+            keys.push((b"MINOR".to_vec(), minor.to_vec()));
+        }
+    }
+    if !known[1] && memchr::memmem::find(&path, b"/block/").is_some() {
+        keys.push((b"SUBSYSTEM".to_vec(), b"block".to_vec()));
     }
 }
 
