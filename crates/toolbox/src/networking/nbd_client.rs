@@ -29,7 +29,7 @@ const OPTIONS: Options = Options {
     ],
 };
 
-const OLD: u64 = 0x0042_0281_8612_53;
+const OLD: u64 = 0x0000_4202_8186_1253;
 const NEW: &[u8; 8] = b"IHAVEOPT";
 /// What both sides can: the newer greeting in its fixed form, and no zeros behind it.
 const FIXED: u16 = 1;

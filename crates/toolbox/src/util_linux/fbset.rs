@@ -84,11 +84,7 @@ impl Mode {
     }
 
     /// Changes what a word with its values says. `false`: no such word.
-    fn word<'a>(
-        &mut self,
-        word: &str,
-        values: &mut dyn Iterator<Item = &'a str>,
-    ) -> io::Result<bool> {
+    fn word(&mut self, word: &str, values: &mut dyn Iterator<Item = &str>) -> io::Result<bool> {
         let mut value = || {
             values
                 .next()
