@@ -70,6 +70,10 @@ requests! { Number:
     NBD_SET_SOCK = 0xAB00;
     /// What the server can do.
     NBD_SET_FLAGS = 0xAB0A;
+    /// Has the kernel find out what a serial port is.
+    TIOCSERCONFIG = 0x5453;
+    /// How flash memory is read and written: with its error correction, or raw.
+    MTDFILEMODE = 0x4D13;
 }
 
 requests! { Flat:
@@ -125,6 +129,10 @@ requests! { Flat:
     SIOCBONDCHANGEACTIVE = 0x8995;
     /// Sets a VLAN's properties.
     SIOCSIFVLAN = 0x8983;
+    /// How packets are packed on a serial line.
+    SIOCSIFENCAP = 0x8926;
+    /// The lines of a modem.
+    TIOCMGET = 0x5415;
     /// Renames.
     SIOCSIFNAME = 0x8923;
     /// Makes or opens a tun device.
@@ -165,6 +173,10 @@ requests! { Flat:
     WDIOC_SETOPTIONS = 0x8004_5704;
     /// A watchdog's time.
     WDIOC_SETTIMEOUT = 0xC004_5706;
+    /// The sizes of a flash memory.
+    MEMGETINFO = 0x8020_4D01;
+    /// Whether the block of a flash memory at an offset is bad.
+    MEMGETBADBLOCK = 0x4008_4D0B;
 }
 
 /// Calls with a number; gives what the kernel answers.

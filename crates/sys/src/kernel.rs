@@ -385,6 +385,93 @@ pub fn clock_is_right() -> io::Result<()> {
     }
 }
 
+/// What the kernel knows of its clock (adjtimex(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockState {
+    /// What was changed: `ADJ_…`
+    pub modes: u32,
+    /// How far it is off, in microseconds.
+    pub offset: i64,
+    /// How much faster it is made to go: 65536 are a millionth.
+    pub frequency: i64,
+    /// The largest error, in microseconds.
+    pub largest_error: i64,
+    /// The error that is expected.
+    pub expected_error: i64,
+    /// `STA_…`
+    pub status: i32,
+    /// The time constant of the loop that regulates it.
+    pub constant: i64,
+    /// Its precision, in microseconds.
+    pub precision: i64,
+    /// How much its frequency may be off.
+    pub tolerance: i64,
+    /// Microseconds a tick.
+    pub tick: i64,
+    /// Seconds and microseconds since 1970.
+    pub time: (i64, i64),
+}
+
+/// Changes how the clock goes by those fields that `modes` names; gives how it goes then, and the state: 0 is
+/// synchronised, 5 is not (adjtimex(2)).
+///
+/// # Errors
+/// The system's error.
+#[allow(
+    clippy::useless_conversion,
+    reason = "the fields' types differ between machines"
+)]
+pub fn adjust_clock(change: &ClockState) -> io::Result<(i32, ClockState)> {
+    // SAFETY: all-zero is a valid timex, and it lives through the call.
+    let (state, known) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        timex.modes = change.modes as _;
+        timex.offset = change.offset as _;
+        timex.freq = change.frequency as _;
+        timex.constant = change.constant as _;
+        timex.tick = change.tick as _;
+        (check(libc::adjtimex(&raw mut timex))?, timex)
+    };
+    let now = ClockState {
+        modes: known.modes as _,
+        offset: known.offset.into(),
+        frequency: known.freq.into(),
+        largest_error: known.maxerror.into(),
+        expected_error: known.esterror.into(),
+        status: known.status,
+        constant: known.constant.into(),
+        precision: known.precision.into(),
+        tolerance: known.tolerance.into(),
+        tick: known.tick.into(),
+        time: (known.time.tv_sec.into(), known.time.tv_usec.into()),
+    };
+    Ok((state, now))
+}
+
+/// Reads the bytes beside a page of flash memory (`MEMREADOOB`).
+///
+/// # Errors
+/// The system's error.
+pub fn flash_spare(device: impl AsFd, at: u32, into: &mut [u8]) -> io::Result<()> {
+    #[repr(C)]
+    struct Spare {
+        start: u32,
+        length: u32,
+        bytes: *mut u8,
+    }
+    let request = 0xC000_4D04_u32 | (size_of::<Spare>() as u32) << 16;
+    let length = u32::try_from(into.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut spare = Spare {
+        start: at,
+        length,
+        bytes: into.as_mut_ptr(),
+    };
+    // SAFETY: MEMREADOOB takes a structure of this layout, and fills at most as many bytes as it says, which are those of
+    // a slice that lives through the call.
+    check(unsafe { libc::ioctl(device.as_fd().as_raw_fd(), request as _, &raw mut spare) })
+        .map(drop)
+}
+
 /// Seconds east of UTC that local time is at a moment, by `TZ` or `/etc/localtime`.
 pub fn local_offset(seconds: i64) -> i64 {
     unsafe extern "C" {

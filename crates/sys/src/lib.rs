@@ -9,6 +9,7 @@
 //! - [`tty`]: terminals: raw mode, window size, the foreground process group
 //! - [`net`]: netlink, interface ioctls, raw sockets
 //! - [`init`]: what PID 1 and the daemons it starts need
+//! - [`ipc`]: System V objects removed
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
 //! - [`partition`]: partitions and file systems that grow in use
 //! - [`superblock`]: which file system a device holds
@@ -18,6 +19,7 @@
 pub mod control;
 pub mod fs;
 pub mod init;
+pub mod ipc;
 pub mod kernel;
 pub mod namespace;
 pub mod net;

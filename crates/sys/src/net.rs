@@ -75,6 +75,11 @@ impl Request {
         self
     }
 
+    /// What follows the header: the fixed part and the attributes.
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(16..).unwrap_or_default()
+    }
+
     /// The message as it is sent.
     fn finish(&self, sequence: u32, more: u16) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
@@ -400,6 +405,29 @@ impl Packet {
             return Err(io::Error::last_os_error());
         }
         Ok(())
+    }
+
+    /// Receives one packet: how long it is, and whether it was sent to this machine alone.
+    ///
+    /// # Errors
+    /// The system's error; a caught signal is [`io::ErrorKind::Interrupted`].
+    pub fn receive_from(&self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        let mut address = self.address(&[]);
+        let mut length = LENGTH;
+        // SAFETY: the buffer's pointer and length are those of a slice; the address is a sockaddr_ll of the stated
+        // length, which the call fills at most; all live through it.
+        let count = unsafe {
+            libc::recvfrom(
+                self.socket.as_raw_fd(),
+                into.as_mut_ptr().cast(),
+                into.len(),
+                0,
+                (&raw mut address).cast(),
+                &raw mut length,
+            )
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        Ok((count, address.sll_pkttype == libc::PACKET_HOST))
     }
 
     /// Receives one packet: how long it is.

@@ -14,6 +14,7 @@ pub mod common;
 pub mod console;
 pub mod coreutils;
 pub mod debianutils;
+pub mod e2fsprogs;
 pub mod editors;
 pub mod findutils;
 pub mod init;
@@ -34,11 +35,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 /// Every group's table, in the order of the groups' names.
-static GROUPS: [&[Applet]; 15] = [
+static GROUPS: [&[Applet]; 16] = [
     archival::APPLETS,
     console::APPLETS,
     coreutils::APPLETS,
     debianutils::APPLETS,
+    e2fsprogs::APPLETS,
     editors::APPLETS,
     findutils::APPLETS,
     init::APPLETS,

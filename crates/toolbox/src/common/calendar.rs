@@ -115,16 +115,38 @@ pub fn now() -> i64 {
         .unwrap_or(0)
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+fn month_name(at: &Moment) -> &'static str {
+    usize::try_from(at.month)
+        .ok()
+        .and_then(|month| MONTHS.get(month.checked_sub(1)?).copied())
+        .unwrap_or("???")
+}
+
+/// As ctime(3) writes it: `Thu Jan  1 00:00:00 1970`.
+pub fn long(seconds: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let at = moment(seconds);
+    let day = usize::try_from(seconds.div_euclid(86400).rem_euclid(7)).unwrap_or(0);
+    format!(
+        "{} {} {:>2} {:02}:{:02}:{:02} {}",
+        DAYS.get(day).copied().unwrap_or("???"),
+        month_name(&at),
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        at.year
+    )
+}
+
 /// As `ls -l` shows it: `Jan  1 12:30`, or the year where it is more than half a year away.
 pub fn short(seconds: i64) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let at = moment(seconds);
-    let month = usize::try_from(at.month)
-        .ok()
-        .and_then(|month| MONTHS.get(month.checked_sub(1)?))
-        .unwrap_or(&"???");
+    let month = month_name(&at);
     if (now() - seconds).abs() < 15_768_000 {
         format!("{month} {:>2} {:02}:{:02}", at.day, at.hour, at.minute)
     } else {

@@ -1,5 +1,6 @@
 //! Network interfaces and their addresses through rtnetlink(7), as `ip`, `ifconfig` and `udhcpc` need them.
 
+use super::routes::Change;
 use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -44,6 +45,19 @@ impl Network {
             },
         };
         Some(Network { address, prefix })
+    }
+
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: &IpAddr) -> bool {
+        let bits = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => u128::from(u32::from(*v4)) << 96,
+            IpAddr::V6(v6) => u128::from(*v6),
+        };
+        let mask = u128::MAX
+            .checked_shl(128 - u32::from(self.prefix.min(128)))
+            .unwrap_or(0);
+        family(address) == family(&self.address)
+            && (bits(address) ^ bits(&self.address)) & mask == 0
     }
 }
 
@@ -349,19 +363,28 @@ pub fn set_address(
 /// # Errors
 /// The system's error: `EEXIST` where it is there already.
 pub fn change_address(address: &Address, add: bool) -> io::Result<()> {
+    let change = if add { Change::Add } else { Change::Remove };
+    send_address(address, change, &[])
+}
+
+/// [`change_address`] with further attributes, such as flags; [`Change::Change`]: it must be there.
+///
+/// # Errors
+/// The system's error.
+pub fn send_address(address: &Address, change: Change, more: &[(u16, Vec<u8>)]) -> io::Result<()> {
     let own = address.network.address;
     let scope = match own {
-        IpAddr::V4(v4) if v4.is_loopback() => 254,
+        IpAddr::V4(v4) if v4.is_loopback() && address.scope == 0 => 254,
         _ => address.scope,
     };
     let mut fixed = vec![family(&own), address.network.prefix, 0, scope];
     fixed.extend_from_slice(&address.index.to_ne_bytes());
-    let (kind, flags) = if add {
-        (NEW_ADDRESS, net::CREATE | net::EXCLUSIVE)
+    let kind = if change == Change::Remove {
+        DEL_ADDRESS
     } else {
-        (DEL_ADDRESS, 0)
+        NEW_ADDRESS
     };
-    let mut request = Request::new(kind, flags, &fixed);
+    let mut request = Request::new(kind, change.flags(), &fixed);
     let far = address.peer.unwrap_or(own);
     request
         .attribute(2, &octets(&own))
@@ -371,6 +394,9 @@ pub fn change_address(address: &Address, add: bool) -> io::Result<()> {
     }
     if let Some(label) = &address.label {
         request.attribute(3, CString::new(label.as_str())?.as_bytes_with_nul());
+    }
+    for (kind, value) in more {
+        request.attribute(*kind, value);
     }
     Netlink::route()?.change(&request)
 }
@@ -392,6 +418,14 @@ mod tests {
         for bad in ["", "10.0.0.1/33", "10.0.0/8", "x/8", "10.0.0.1/255.0.255.0"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
+        let inside = |network: &str, address: &str| {
+            Network::parse(network)
+                .unwrap()
+                .contains(&address.parse().unwrap())
+        };
+        assert!(inside("10.1.0.0/16", "10.1.9.9") && !inside("10.1.0.0/16", "10.2.0.1"));
+        assert!(inside("0.0.0.0/0", "9.9.9.9") && !inside("0.0.0.0/0", "::1"));
+        assert!(inside("fd00::/64", "fd00::9") && !inside("fd00::/64", "fd00:0:0:1::9"));
         assert_eq!(mask(0).to_string(), "0.0.0.0");
         assert_eq!(mask(20).to_string(), "255.255.240.0");
         assert_eq!(mask(32).to_string(), "255.255.255.255");

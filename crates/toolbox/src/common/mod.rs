@@ -1,9 +1,12 @@
 //! What applets share: arguments and usage, errors, buffered output, copying.
 
 pub mod accounts;
+pub mod arp;
 pub mod base64;
 pub mod below;
 pub mod calendar;
+pub mod checksum;
+pub mod console;
 pub mod copying;
 pub mod crypt;
 pub mod daemon;

@@ -35,6 +35,10 @@ pub struct Route {
     pub kind: u8,
     /// 2 or 10.
     pub family: u8,
+    /// For packets with that type of service only.
+    pub tos: u8,
+    /// The router counts as being on the link.
+    pub on_link: bool,
 }
 
 impl Default for Route {
@@ -50,9 +54,14 @@ impl Default for Route {
             scope: 0,
             kind: 1,
             family: 2,
+            tos: 0,
+            on_link: false,
         }
     }
 }
+
+/// `RTNH_F_ONLINK`
+const ON_LINK: u32 = 4;
 
 /// All routes of a family (0: of both).
 ///
@@ -85,6 +94,8 @@ fn read_route(message: &net::Message) -> Option<Route> {
         scope: byte(6),
         kind: byte(7),
         family: *body.first()?,
+        tos: byte(3),
+        on_link: word(body, 8) & ON_LINK != 0,
     })
 }
 
@@ -93,9 +104,22 @@ fn read_route(message: &net::Message) -> Option<Route> {
 /// # Errors
 /// The system's error: there is none.
 pub fn route_to(to: IpAddr) -> io::Result<Option<Route>> {
-    let fixed = [family(&to), bits(&to), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    route_to_with(to, 0, &[])
+}
+
+/// [`route_to`] for packets of a type of service, and with further attributes: whence they come, and by which way.
+///
+/// # Errors
+/// The system's error: there is none.
+pub fn route_to_with(to: IpAddr, tos: u8, more: &[(u16, Vec<u8>)]) -> io::Result<Option<Route>> {
+    let source = more.iter().find(|(kind, _)| *kind == 2);
+    let source = source.map_or(0, |(_, value)| u8::try_from(value.len() * 8).unwrap_or(0));
+    let fixed = [family(&to), bits(&to), source, tos, 0, 0, 0, 0, 0, 0, 0, 0];
     let mut request = Request::new(GET_ROUTE, 0, &fixed);
     request.attribute(1, &octets(&to));
+    for (kind, value) in more {
+        request.attribute(*kind, value);
+    }
     Ok(Netlink::route()?
         .get(&request)?
         .as_ref()
@@ -115,11 +139,10 @@ pub fn set_route(route: &Route, what: Change) -> io::Result<()> {
 /// # Errors
 /// The system's error.
 pub fn set_route_with(route: &Route, what: Change, metrics: &[(u16, u32)]) -> io::Result<()> {
-    let (kind, flags) = match what {
-        Change::Add => (NEW_ROUTE, net::CREATE | net::EXCLUSIVE),
-        Change::Append => (NEW_ROUTE, net::CREATE | 0x800),
-        Change::Replace => (NEW_ROUTE, net::CREATE | net::REPLACE),
-        Change::Remove => (DEL_ROUTE, 0),
+    let kind = if what == Change::Remove {
+        DEL_ROUTE
+    } else {
+        NEW_ROUTE
     };
     let prefix = route.to.map_or(0, |to| to.prefix);
     let table = u8::try_from(route.table).unwrap_or(0);
@@ -128,21 +151,19 @@ pub fn set_route_with(route: &Route, what: Change, metrics: &[(u16, u32)]) -> io
         Change::Remove => (0, 255),
         _ => (route.protocol, route.scope),
     };
-    let fixed = [
+    let flags = if route.on_link { ON_LINK } else { 0 };
+    let mut fixed = vec![
         route.family,
         prefix,
         0,
-        0,
+        route.tos,
         table,
         protocol,
         scope,
         route.kind,
-        0,
-        0,
-        0,
-        0,
     ];
-    let mut request = Request::new(kind, flags, &fixed);
+    fixed.extend(flags.to_ne_bytes());
+    let mut request = Request::new(kind, what.flags(), &fixed);
     if let Some(to) = route.to {
         request.attribute(1, &octets(&to.address));
     }
@@ -167,17 +188,38 @@ pub fn set_route_with(route: &Route, what: Change, metrics: &[(u16, u32)]) -> io
     Netlink::route()?.change(&request)
 }
 
-/// What to do with a route or neighbour.
+/// What to do with a route, a neighbour or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It must not be there.
     Add,
     /// Beside those that are there.
     Append,
-    /// Instead of the one that is there.
+    /// Before those that are there.
+    Prepend,
+    /// Instead of the one that is there, if there is one.
     Replace,
+    /// Instead of the one that is there.
+    Change,
+    /// Nothing is made: only whether it is there.
+    Test,
     /// It goes.
     Remove,
+}
+
+impl Change {
+    /// The flags of the request.
+    pub fn flags(self) -> u16 {
+        match self {
+            Change::Add => net::CREATE | net::EXCLUSIVE,
+            Change::Append => net::CREATE | 0x800,
+            Change::Prepend => net::CREATE,
+            Change::Replace => net::CREATE | net::REPLACE,
+            Change::Change => net::REPLACE,
+            Change::Test => net::EXCLUSIVE,
+            Change::Remove => 0,
+        }
+    }
 }
 
 /// Whom an interface knows on its link.
@@ -226,16 +268,17 @@ pub fn set_neighbour(neighbour: &Neighbour, what: Change) -> io::Result<()> {
 /// # Errors
 /// The system's error.
 pub fn set_neighbour_as(neighbour: &Neighbour, what: Change, proxy: bool) -> io::Result<()> {
-    let (kind, flags) = match what {
-        Change::Add | Change::Append => (NEW_NEIGHBOUR, net::CREATE | net::EXCLUSIVE),
-        Change::Replace => (NEW_NEIGHBOUR, net::CREATE | net::REPLACE),
-        Change::Remove => (DEL_NEIGHBOUR, 0),
+    let kind = if what == Change::Remove {
+        DEL_NEIGHBOUR
+    } else {
+        NEW_NEIGHBOUR
     };
     let mut fixed = vec![family(&neighbour.address), 0, 0, 0];
     fixed.extend_from_slice(&neighbour.index.to_ne_bytes());
     fixed.extend_from_slice(&neighbour.state.to_ne_bytes());
-    fixed.extend_from_slice(&[if proxy { 8 } else { 0 }, 0]);
-    let mut request = Request::new(kind, flags, &fixed);
+    let router = if neighbour.router { 0x80 } else { 0 };
+    fixed.extend_from_slice(&[if proxy { 8 } else { router }, 0]);
+    let mut request = Request::new(kind, what.flags(), &fixed);
     request.attribute(1, &octets(&neighbour.address));
     if let Some(hardware) = &neighbour.hardware {
         request.attribute(2, hardware);

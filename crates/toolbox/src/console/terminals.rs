@@ -1,6 +1,7 @@
 //! Virtual terminals and the console: `chvt`, `deallocvt`, `openvt`, `kbd_mode`, `setconsole`, `setlogcons`,
 //! `setkeycodes`, `loadkmap`, `dumpkmap`, `showkey`.
 
+use crate::common::console::open as console;
 use crate::common::lines::{Output, complain, say};
 use crate::common::options::Options;
 use rustix::stdio;
@@ -37,24 +38,6 @@ pub const SHOWKEY_USAGE: &str = "[-a | -k | -s]
 const MAGIC: &[u8] = b"bkeymap";
 const KEYS: u8 = 128;
 const MAPS: usize = 256;
-
-/// The console: whichever descriptor or device is one.
-fn console(named: Option<&OsStr>) -> io::Result<File> {
-    if let Some(path) = named {
-        return OpenOptions::new().read(true).write(true).open(path);
-    }
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for path in ["/dev/tty", "/dev/tty0", "/dev/console"] {
-        match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => match flat(&file, Flat::KDGKBMODE, &mut [0; 4]) {
-                Ok(_) => return Ok(file),
-                Err(error) => last = error,
-            },
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
 
 /// Runs something that ends in an error or not.
 fn told(applet: &str, done: io::Result<()>) -> i32 {

@@ -29,6 +29,7 @@ mod sleep;
 mod sort;
 mod split;
 mod stat;
+mod stty;
 mod sums;
 mod tail;
 mod tee;
@@ -112,6 +113,7 @@ pub const APPLETS: &[Applet] = &[
     applet("sort", Folder::UsrBin, "sort lines", sort::USAGE, sort::main),
     applet("split", Folder::UsrBin, "cut a file in pieces", split::USAGE, split::main),
     applet("stat", Folder::Bin, "print what is known of files", stat::USAGE, stat::main),
+    applet("stty", Folder::Bin, "print and change how a terminal behaves", stty::USAGE, stty::main),
     applet("sum", Folder::UsrBin, "print sums and sizes as of old", cksum::SUM_USAGE, cksum::sum),
     applet("sync", Folder::Bin, "write what is cached to the disks", uname::SYNC_USAGE, uname::sync),
     applet("tac", Folder::UsrBin, "print lines backwards", text::TAC_USAGE, text::tac),

@@ -1,24 +1,40 @@
-//! `ip` (ip(8)): links, addresses, routes and neighbours.
+//! `ip` (ip(8)): links, addresses, routes, rules, neighbours and tunnels; `ipaddr` and its like name the object.
 
+mod address;
 mod link;
+mod neighbour;
+mod route;
+mod rule;
 mod show;
+mod tunnel;
 
 use crate::common::lines::{Output, cause, say};
 use crate::common::links::{self, Network};
-use crate::common::routes::{self, Change, Neighbour, Route};
 use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
 
-pub const USAGE: &str = "[-4|-6] [-o] [-br] OBJECT [COMMAND]
+pub const USAGE: &str = "[-4|-6|-f FAMILY] [-o] [-br] OBJECT [COMMAND]
 
-link     show [DEV] [up] | set DEV [up|down] [mtu N] [name NEW] [address MAC] [master DEV|nomaster]
-         add [link DEV] [name] NAME type dummy|bridge|veth [peer name NAME]|vlan id N|macvlan|wireguard|… | del DEV
-address  show [dev DEV] | add ADDRESS/PREFIX [broadcast B|+] [label L] dev DEV | del … | flush dev DEV
-route    show [table T] | add|replace|append|del PREFIX|default [via ROUTER] [dev DEV] [src A] [metric N] [table T]
-         | get ADDRESS | flush
-neigh    show [dev DEV] | add|replace|del ADDRESS lladdr MAC dev DEV
+link     show [DEV] [up] | set DEV [up|down] [mtu N] [qlen N] [name NEW] [address MAC] [master DEV|nomaster]
+         [arp|multicast|allmulticast|promisc on|off] [netns PID] | del DEV
+         | add [link DEV] [name] NAME [mtu N] [address MAC] type dummy|bridge|veth [peer name NAME]|vrf table T
+         |vlan id N [protocol P] [reorder_hdr|gvrp|mvrp|loose_binding on|off]|macvlan|…
+address  show [dev DEV] [scope S] [to PREFIX] [label L] [up] | flush dev DEV [scope S] [to PREFIX] [label L]
+         | add|replace|del ADDRESS/PREFIX [peer PREFIX] [broadcast B|+] [anycast A] [label L] [scope S]
+         [noprefixroute] dev DEV
+route    show|flush [table T] [dev DEV] [via A] [src A] [proto P] [scope S] [root|match|exact] [PREFIX]
+         | add|replace|append|change|test|del PREFIX|default [via ROUTER] [dev DEV] [src A] [metric N] [table T]
+         [proto P] [scope S] [onlink] [mtu N] [advmss N] | get ADDRESS [from A] [iif DEV] [oif DEV] [tos N]
+rule     show | add|del [from PREFIX] [to PREFIX] [tos N] [fwmark N[/MASK]] [iif DEV] [oif DEV] [pref N]
+         [table T|prohibit|unreachable|blackhole] [realms N[/N]] [suppress_prefixlength N]
+neigh    show|flush [to PREFIX] [dev DEV] [nud STATE] | add|replace|del ADDRESS [lladdr MAC] [nud STATE] dev DEV
+tunnel   show [NAME] | add|change|del NAME [mode ipip|gre|sit] [remote A] [local A] [ttl N] [tos N] [dev DEV]
+         [[i|o]key K] [[i|o]seq] [[i|o]csum] [[no]pmtudisc]
 objects and commands may be cut short";
+pub const OBJECT_USAGE: &str = "[-4|-6|-f FAMILY] [-o] [COMMAND]
+
+as 'ip OBJECT': see 'ip --help'";
 
 /// How to show, and what of it.
 pub(super) struct View {
@@ -47,8 +63,34 @@ pub(super) fn usage<T>(what: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(what.into()))
 }
 
-/// Runs it. Status: 1 for a wrong use, 2 for what the kernel refused.
+/// `ip`. Status: 1 for a wrong use, 2 for what the kernel refused.
 pub fn main(arguments: &[OsString]) -> i32 {
+    run(arguments, None)
+}
+
+/// `ipaddr`, `iplink`, `ipneigh`, `iproute`, `iprule`, `iptunnel`: the object is in the name.
+pub fn named(arguments: &[OsString]) -> i32 {
+    let name = arguments.first().map(|name| name.to_string_lossy());
+    let object = name.as_deref().and_then(|name| name.rsplit('/').next());
+    run(arguments, object.and_then(|name| name.strip_prefix("ip")))
+}
+
+/// What an object's commands are done by.
+type Object = fn(&mut View, &[&str]) -> Result<(), Failure>;
+
+/// The objects, each by its whole name: the first one that a word begins is meant.
+const OBJECTS: &[(&str, Object)] = &[
+    ("address", address::address),
+    ("route", route::route),
+    ("rule", rule::rule),
+    ("link", link::link),
+    ("tunnel", tunnel::tunnel),
+    ("tunl", tunnel::tunnel),
+    ("neighbour", neighbour::neighbour),
+    ("neighbor", neighbour::neighbour),
+];
+
+fn run(arguments: &[OsString], object: Option<&str>) -> i32 {
     let mut words = Vec::new();
     for argument in arguments.iter().skip(1) {
         match argument.to_str() {
@@ -67,38 +109,61 @@ pub fn main(arguments: &[OsString]) -> i32 {
     };
     let mut rest = words.as_slice();
     while let [option, behind @ ..] = rest {
-        match *option {
-            "-4" => view.family = 2,
-            "-6" => view.family = 10,
-            "-o" | "-oneline" => view.one_line = true,
-            "-br" | "-brief" => view.brief = true,
-            "-s" | "-d" | "-c" | "-color" | "-n" => {}
-            "-f" | "-family" => {}
-            "inet" if view.family == 0 => view.family = 2,
-            "inet6" if view.family == 0 => view.family = 10,
-            option if option.starts_with('-') => {
+        rest = behind;
+        match option
+            .strip_prefix('-')
+            .map(|name| name.strip_prefix('-').unwrap_or(name))
+        {
+            Some("4") => view.family = 2,
+            Some("6") => view.family = 10,
+            Some("0") => view.family = 17,
+            Some("o" | "oneline") => view.one_line = true,
+            Some("br" | "brief") => view.brief = true,
+            Some("f" | "family") => {
+                view.family = match rest.first() {
+                    Some(&"inet") => 2,
+                    Some(&"inet6") => 10,
+                    Some(&"link") => 17,
+                    Some(word) => {
+                        say("ip", format!("'{word}' is no family"));
+                        return 1;
+                    }
+                    None => {
+                        say("ip", "option '-f' needs a value");
+                        return 1;
+                    }
+                };
+                rest = rest.get(1..).unwrap_or_default();
+            }
+            Some(_) => {
                 say("ip", format!("unrecognized option '{option}'"));
                 return 1;
             }
-            _ => break,
+            None => {
+                rest = words
+                    .get(words.len() - rest.len() - 1..)
+                    .unwrap_or_default();
+                break;
+            }
         }
-        rest = behind;
     }
-    let Some((object, rest)) = rest.split_first() else {
-        say("ip", "an object is needed: link, address, route or neigh");
-        return 1;
+    let object = match (object, rest.split_first()) {
+        (Some(object), _) => object,
+        (None, Some((object, behind))) => {
+            rest = behind;
+            object
+        }
+        (None, None) => {
+            say(
+                "ip",
+                "an object is needed: address, route, rule, link, tunnel or neigh",
+            );
+            return 1;
+        }
     };
-    let is = |name: &str| name.starts_with(object);
-    let done = if is("link") {
-        link::link(&mut view, rest)
-    } else if is("address") {
-        address(&mut view, rest)
-    } else if is("route") {
-        route(&mut view, rest)
-    } else if is("neighbour") || is("neighbor") {
-        neighbour(&mut view, rest)
-    } else {
-        usage(format!("object '{object}' is unknown"))
+    let done = match OBJECTS.iter().find(|(name, _)| name.starts_with(object)) {
+        Some((_, run)) => run(&mut view, rest),
+        None => usage(format!("object '{object}' is unknown")),
     };
     let status = match done {
         Ok(()) => 0,
@@ -184,247 +249,79 @@ pub(super) fn command<'a>(
     }
 }
 
-fn address(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = match command(
-        words,
-        &["show", "list", "add", "del", "replace", "change", "flush"],
-    ) {
-        // `ip addr eth0`: the command may be left out.
-        Err(_)
-            if words
-                .first()
-                .is_some_and(|word| links::by_name(word).is_ok()) =>
-        {
-            ("show", words)
-        }
-        other => other?,
+/// The names of routing tables that need no file.
+const TABLES: &[(u32, &str)] = &[(255, "local"), (254, "main"), (253, "default"), (0, "all")];
+
+/// The names that the administrator has given numbers: a number and a name a line.
+pub(super) fn own_names(file: &str) -> Vec<(u32, String)> {
+    let text = std::fs::read_to_string(format!("/etc/iproute2/{file}")).unwrap_or_default();
+    let read = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        Some((unsigned(words.next()?)?, words.next()?.to_owned()))
     };
-    let mut words = Words::new(rest);
-    let (mut device, mut wanted, mut broadcast, mut label) = (None, None, None, None);
-    let mut only_up = false;
-    let mut scope = None;
-    while let Some(word) = words.next() {
-        match word {
-            "dev" => device = Some(words.value(word)?),
-            "local" => wanted = Some(network(words.value(word)?)?),
-            "broadcast" | "brd" => broadcast = Some(words.value(word)?),
-            "label" => label = Some(words.value(word)?),
-            "scope" => scope = Some(words.value(word)?),
-            "up" => only_up = true,
-            "permanent" | "dynamic" => {}
-            "to" => drop(words.value(word)?),
-            word if wanted.is_none() && !matches!(verb, "show" | "list" | "flush") => {
-                wanted = Some(network(word)?);
-            }
-            word if device.is_none() => device = Some(word),
-            word => return usage(format!("'{word}' is not understood here")),
-        }
+    text.lines().filter_map(read).collect()
+}
+
+/// A number by its name: of a table of ours or of a file, or as it is written.
+pub(super) fn named_number(text: &str, names: &[(u32, &str)], file: &str) -> Option<u32> {
+    if let Some((number, _)) = names.iter().find(|(_, name)| *name == text) {
+        return Some(*number);
     }
-    match verb {
-        "show" | "list" => show::addresses(view, device, only_up, scope),
-        "flush" => {
-            let Some(device) = device else {
-                return usage("flush needs a device");
-            };
-            let index = index(device)?;
-            for address in links::addresses()? {
-                if address.index == index
-                    && show::wanted(view, links::family(&address.network.address))
-                {
-                    links::set_address(index, address.network, None, None, false)?;
-                }
-            }
-            Ok(())
-        }
-        verb => {
-            let (Some(device), Some(wanted)) = (device, wanted) else {
-                return usage(format!("{verb} needs an address and a device"));
-            };
-            let broadcast = match (broadcast, wanted.address) {
-                (Some("+"), IpAddr::V4(v4)) => {
-                    let mask = u32::from(links::mask(wanted.prefix));
-                    Some(IpAddr::V4((u32::from(v4) | !mask).into()))
-                }
-                (Some(text), _) if text != "-" => Some(ip(text)?),
-                _ => None,
-            };
-            let index = index(device)?;
-            if matches!(verb, "replace" | "change") {
-                // It may be there already.
-                let _ = links::set_address(index, wanted, None, None, false);
-            }
-            let done = links::set_address(index, wanted, broadcast, label, verb != "del");
-            Ok(done?)
-        }
+    let own = || own_names(file).into_iter().find(|(_, name)| name == text);
+    unsigned(text).or_else(|| own().map(|(number, _)| number))
+}
+
+/// A number's name, of a table of ours or of a file; the number where it has none.
+pub(super) fn number_name(number: u32, names: &[(u32, &str)], file: &str) -> String {
+    if let Some((_, name)) = names.iter().find(|(known, _)| *known == number) {
+        return (*name).to_owned();
     }
+    let own = own_names(file)
+        .into_iter()
+        .find(|(known, _)| *known == number);
+    own.map_or_else(|| number.to_string(), |(_, name)| name)
+}
+
+/// The names of scopes.
+const SCOPES: &[(u32, &str)] = &[
+    (0, "global"),
+    (200, "site"),
+    (253, "link"),
+    (254, "host"),
+    (255, "nowhere"),
+];
+
+/// A scope's number.
+pub(super) fn scope(text: &str) -> Result<u8, Failure> {
+    match named_number(text, SCOPES, "rt_scopes").map(u8::try_from) {
+        Some(Ok(number)) => Ok(number),
+        _ => usage(format!("'{text}' is no scope")),
+    }
+}
+
+/// A scope's name.
+pub(super) fn scope_name(number: u8) -> String {
+    number_name(number.into(), SCOPES, "rt_scopes")
 }
 
 /// A routing table's number.
-fn table(text: &str) -> Result<u32, Failure> {
-    match text {
-        "main" => Ok(254),
-        "local" => Ok(255),
-        "default" => Ok(253),
-        "all" => Ok(0),
-        text => match text.parse() {
-            Ok(number) => Ok(number),
-            Err(_) => usage(format!("'{text}' is no routing table")),
-        },
+pub(super) fn table(text: &str) -> Result<u32, Failure> {
+    match named_number(text, TABLES, "rt_tables") {
+        Some(number) => Ok(number),
+        None => usage(format!("'{text}' is no routing table")),
     }
 }
 
-fn route(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = command(
-        words,
-        &[
-            "show", "list", "add", "append", "replace", "change", "del", "flush", "get",
-        ],
-    )?;
-    let mut words = Words::new(rest);
-    let mut route = Route::default();
-    let (mut device, mut target, mut protocol) = (None, None, None);
-    let mut scope = None;
-    while let Some(word) = words.next() {
-        match word {
-            "dev" | "oif" => device = Some(words.value(word)?),
-            "via" => route.via = Some(ip(words.value(word)?)?),
-            "src" => route.source = Some(ip(words.value(word)?)?),
-            "metric" | "preference" => route.metric = Some(words.number(word)?),
-            "table" => route.table = table(words.value(word)?)?,
-            "proto" | "protocol" => protocol = Some(words.value(word)?),
-            "scope" => {
-                scope = Some(match words.value(word)? {
-                    "global" => 0,
-                    "link" => 253,
-                    "host" => 254,
-                    text => return usage(format!("'{text}' is no scope")),
-                });
-            }
-            "blackhole" => route.kind = 6,
-            "unreachable" => route.kind = 7,
-            "prohibit" => route.kind = 8,
-            "unicast" | "to" | "root" | "exact" | "match" => {}
-            "default" => target = Some(None),
-            word if target.is_none() => target = Some(Some(network(word)?)),
-            word => return usage(format!("'{word}' is not understood here")),
-        }
-    }
-    if let Some(name) = device {
-        route.index = Some(index(name)?);
-    }
-    route.to = target.flatten().filter(|to| to.prefix > 0);
-    let of = [
-        route.to.map(|to| to.address),
-        target.flatten().map(|to| to.address),
-        route.via,
-        route.source,
-    ];
-    route.family = match of.into_iter().flatten().next() {
-        Some(address) => links::family(&address),
-        None if view.family == 10 => 10,
-        None => 2,
-    };
-    let change = match verb {
-        "show" | "list" => return show::routes(view, &route, target, protocol),
-        "get" => {
-            let Some(Some(to)) = target else {
-                return usage("get needs an address");
-            };
-            return show::route_to(view, to.address);
-        }
-        "flush" => {
-            for known in routes::routes(view.family)? {
-                let chosen = known.table == route.table
-                    && (route.index.is_none() || known.index == route.index)
-                    && target.is_none_or(|to| to == known.to);
-                if chosen {
-                    routes::set_route(&known, Change::Remove)?;
-                }
-            }
-            return Ok(());
-        }
-        "add" => Change::Add,
-        "append" => Change::Append,
-        "del" => Change::Remove,
-        _ => Change::Replace,
-    };
-    if target.is_none() && route.via.is_none() && change != Change::Remove {
-        return usage(format!("{verb} needs a destination, or 'default'"));
-    }
-    // What needs no router is on the link.
-    route.scope = scope.unwrap_or(
-        if route.via.is_some() || route.family == 10 || route.kind != 1 {
-            0
-        } else {
-            253
-        },
-    );
-    if let Some(protocol) = protocol {
-        route.protocol = match protocol {
-            "kernel" => 2,
-            "boot" => 3,
-            "static" => 4,
-            "dhcp" => 16,
-            text => match text.parse() {
-                Ok(number) => number,
-                Err(_) => return usage(format!("'{text}' is no routing protocol")),
-            },
-        };
-    }
-    Ok(routes::set_route(&route, change)?)
+/// A routing table's name, or its number where it has none.
+pub(super) fn table_name(number: u32) -> String {
+    number_name(number, TABLES, "rt_tables")
 }
 
-fn neighbour(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = command(
-        words,
-        &["show", "list", "add", "replace", "change", "del", "flush"],
-    )?;
-    let mut words = Words::new(rest);
-    let (mut device, mut address, mut hardware) = (None, None, None);
-    while let Some(word) = words.next() {
-        match word {
-            "dev" => device = Some(words.value(word)?),
-            "lladdr" => {
-                let text = words.value(word)?;
-                match links::hardware(text) {
-                    Some(bytes) => hardware = Some(bytes),
-                    None => return usage(format!("'{text}' is no hardware address")),
-                }
-            }
-            "nud" => drop(words.value(word)?),
-            word => address = Some(ip(word)?),
-        }
-    }
-    match verb {
-        "show" | "list" => show::neighbours(view, device),
-        "flush" => {
-            let only = device.map(index).transpose()?;
-            for known in routes::neighbours()? {
-                // What is permanent or needs no asking stays.
-                if known.state & 0xc0 == 0 && only.is_none_or(|only| only == known.index) {
-                    let _ = routes::set_neighbour(&known, Change::Remove);
-                }
-            }
-            Ok(())
-        }
-        verb => {
-            let (Some(device), Some(address)) = (device, address) else {
-                return usage(format!("{verb} needs an address and a device"));
-            };
-            let neighbour = Neighbour {
-                index: index(device)?,
-                address,
-                hardware,
-                // Permanent.
-                state: 0x80,
-                router: false,
-            };
-            let change = match verb {
-                "add" => Change::Add,
-                "del" => Change::Remove,
-                _ => Change::Replace,
-            };
-            Ok(routes::set_neighbour(&neighbour, change)?)
-        }
+/// A number, decimal, octal behind 0 or hexadecimal behind 0x.
+pub(super) fn unsigned(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None if text.len() > 1 && text.starts_with('0') => u32::from_str_radix(text, 8).ok(),
+        None => text.parse().ok(),
     }
 }

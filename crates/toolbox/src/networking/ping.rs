@@ -1,5 +1,6 @@
 //! `ping` and `ping6`: echo requests over ICMP datagram sockets, or raw ones where those are not allowed.
 
+use crate::common::checksum::internet as checksum;
 use crate::common::lines::{Output, cause, say};
 use crate::common::options::Options;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -29,18 +30,6 @@ struct Tally {
     received: u32,
     doubled: u32,
     times: Vec<u128>,
-}
-
-/// The Internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = 0;
-    for pair in bytes.chunks(2) {
-        let high = pair.first().copied().unwrap_or(0);
-        let low = pair.get(1).copied().unwrap_or(0);
-        sum += u32::from(u16::from_be_bytes([high, low]));
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or(0)
 }
 
 fn request(six: bool, id: u16, sequence: u16, size: usize) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A process.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,8 @@ pub struct Process {
     pub nice: i64,
     /// Its threads.
     pub threads: u64,
+    /// The processor that it ran on last.
+    pub processor: u64,
 }
 
 /// Clock ticks a second (USER_HZ; the kernel shows no other).
@@ -49,8 +51,12 @@ pub const HZ: u64 = 100;
 impl Process {
     /// Reads one. `None`: it is gone.
     pub fn read(pid: i32) -> Option<Process> {
-        let folder = PathBuf::from(format!("/proc/{pid}"));
-        let meta = fs::metadata(&folder).ok()?;
+        Process::read_in(&PathBuf::from(format!("/proc/{pid}")), pid)
+    }
+
+    /// Reads one from its folder, or a thread from its own.
+    pub fn read_in(folder: &Path, pid: i32) -> Option<Process> {
+        let meta = fs::metadata(folder).ok()?;
         let mut process = parse(pid, &fs::read(folder.join("stat")).ok()?)?;
         (process.uid, process.gid) = (meta.uid(), meta.gid());
         process.command = fs::read(folder.join("cmdline")).unwrap_or_default();
@@ -143,20 +149,36 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
         start: count(19)?,
         virtual_size: count(20)?,
         resident: count(21)?,
+        processor: count(36).unwrap_or(0),
         ..Process::default()
     })
 }
 
-/// All processes, by number.
-pub fn all() -> Vec<Process> {
-    let mut pids: Vec<i32> = fs::read_dir("/proc")
+/// The names in a folder that are numbers, in their order.
+fn numbers(folder: &Path) -> Vec<i32> {
+    let mut pids: Vec<i32> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     pids.sort_unstable();
+    pids
+}
+
+/// All processes, by number.
+pub fn all() -> Vec<Process> {
+    let pids = numbers(Path::new("/proc"));
     pids.into_iter().filter_map(Process::read).collect()
+}
+
+/// The threads of a process, the first one among them.
+pub fn threads(pid: i32) -> Vec<Process> {
+    let folder = PathBuf::from(format!("/proc/{pid}/task"));
+    numbers(&folder)
+        .into_iter()
+        .filter_map(|thread| Process::read_in(&folder.join(thread.to_string()), thread))
+        .collect()
 }
 
 /// Seconds since the start of the system, and idle.

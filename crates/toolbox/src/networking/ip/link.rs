@@ -33,7 +33,7 @@ fn name(text: &str) -> Result<Vec<u8>, Failure> {
 
 /// `ip link …`
 pub(super) fn link(view: &mut View, words: &[&str]) -> Result<(), Failure> {
-    let (verb, rest) = match command(words, &["show", "list", "set", "add", "del", "delete"]) {
+    let (verb, rest) = match command(words, &["show", "list", "lst", "set", "add", "delete"]) {
         Err(_)
             if words
                 .first()
@@ -44,7 +44,7 @@ pub(super) fn link(view: &mut View, words: &[&str]) -> Result<(), Failure> {
         other => other?,
     };
     match verb {
-        "show" | "list" => {
+        "show" | "list" | "lst" => {
             let (mut device, mut only_up) = (None, false);
             let mut words = Words::new(rest);
             while let Some(word) = words.next() {
@@ -96,17 +96,17 @@ fn set(rest: &[&str]) -> Result<(), Failure> {
         match word {
             "up" => flag(links::UP, true),
             "down" => flag(links::UP, false),
-            "arp" => flag(0x80, words.value(word)? == "off"),
-            "multicast" => flag(0x1000, words.value(word)? == "on"),
-            "promisc" => flag(0x100, words.value(word)? == "on"),
-            "allmulticast" => flag(0x200, words.value(word)? == "on"),
+            "arp" => flag(0x80, !on(&mut words, word)?),
+            "multicast" => flag(0x1000, on(&mut words, word)?),
+            "promisc" => flag(0x100, on(&mut words, word)?),
+            "allmulticast" => flag(0x200, on(&mut words, word)?),
             "mtu" => attributes.push((MTU, words.number::<u32>(word)?.to_ne_bytes().to_vec())),
             "txqueuelen" | "qlen" => {
                 attributes.push((QUEUE, words.number::<u32>(word)?.to_ne_bytes().to_vec()));
             }
             "name" => attributes.push((NAME, name(words.value(word)?)?)),
             "address" => attributes.push((ADDRESS, hardware(words.value(word)?)?)),
-            "master" => {
+            "master" | "vrf" => {
                 let master = super::index(words.value(word)?)?;
                 attributes.push((MASTER, master.to_ne_bytes().to_vec()));
             }
@@ -125,9 +125,78 @@ fn set(rest: &[&str]) -> Result<(), Failure> {
     Ok(links::change(index, flags, mask, &attributes)?)
 }
 
+/// `on` or `off`.
+fn on(words: &mut Words<'_>, of: &str) -> Result<bool, Failure> {
+    match words.value(of)? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        text => usage(format!("'{of}' is 'on' or 'off', not '{text}'")),
+    }
+}
+
+/// What a kind of interfaces has for itself: attributes (`IFLA_VLAN_…`, `IFLA_VRF_…`, `VETH_INFO_…`).
+fn own_data(kind: &str, words: &mut Words<'_>) -> Result<Vec<(u16, Vec<u8>)>, Failure> {
+    let mut data = Vec::new();
+    let (mut flags, mut mask) = (0_u32, 0_u32);
+    while let Some(word) = words.next() {
+        match (kind, word) {
+            ("vlan", "id") => data.push((1, words.number::<u16>(word)?.to_ne_bytes().to_vec())),
+            ("vlan", "reorder_hdr" | "gvrp" | "loose_binding" | "mvrp") => {
+                let bit = match word {
+                    "reorder_hdr" => 1,
+                    "gvrp" => 2,
+                    "loose_binding" => 4,
+                    _ => 8,
+                };
+                mask |= bit;
+                if on(words, word)? {
+                    flags |= bit;
+                }
+            }
+            ("vlan", "protocol") => {
+                let number: u16 = match words.value(word)? {
+                    text if text.eq_ignore_ascii_case("802.1q") => 0x8100,
+                    text if text.eq_ignore_ascii_case("802.1ad") => 0x88a8,
+                    text => return usage(format!("'{text}' is no protocol of vlans")),
+                };
+                data.push((5, number.to_be_bytes().to_vec()));
+            }
+            ("vrf", "table") => {
+                data.push((1, super::table(words.value(word)?)?.to_ne_bytes().to_vec()))
+            }
+            ("veth", "peer") => {
+                let mut next = words.value(word)?;
+                if next == "name" {
+                    next = words.value(next)?;
+                }
+                let peer = name(next)?;
+                // It holds a whole message: its fixed part, then its attributes.
+                let mut inner = vec![0_u8; 16];
+                let length = u16::try_from(peer.len() + 4).unwrap_or(0);
+                inner.extend_from_slice(&length.to_ne_bytes());
+                inner.extend_from_slice(&NAME.to_ne_bytes());
+                inner.extend_from_slice(&peer);
+                data.push((1, inner));
+            }
+            (_, word) => return usage(format!("'{word}' is not understood here")),
+        }
+    }
+    if mask != 0 {
+        data.push((2, [flags.to_ne_bytes(), mask.to_ne_bytes()].concat()));
+    }
+    if matches!(kind, "vlan" | "vrf") && !data.iter().any(|(number, _)| *number == 1) {
+        return usage(if kind == "vlan" {
+            "a vlan needs an id"
+        } else {
+            "a vrf needs a table"
+        });
+    }
+    Ok(data)
+}
+
 fn add(rest: &[&str]) -> Result<(), Failure> {
     let mut words = Words::new(rest);
-    let (mut own, mut kind, mut peer, mut id) = (None, None, None, None);
+    let mut own = None;
     let mut attributes = Vec::new();
     while let Some(word) = words.next() {
         match word {
@@ -136,44 +205,72 @@ fn add(rest: &[&str]) -> Result<(), Failure> {
                 attributes.push((LINK, lower.to_ne_bytes().to_vec()));
             }
             "name" | "dev" => own = Some(words.value(word)?),
-            "type" => kind = Some(words.value(word)?),
-            "peer" => {
-                let next = words.value(word)?;
-                peer = Some(if next == "name" {
-                    words.value(next)?
-                } else {
-                    next
-                });
-            }
-            "id" => id = Some(words.number::<u16>(word)?),
             "mtu" => attributes.push((MTU, words.number::<u32>(word)?.to_ne_bytes().to_vec())),
             "address" => attributes.push((ADDRESS, hardware(words.value(word)?)?)),
+            "type" => {
+                let kind = words.value(word)?;
+                // What follows is the kind's own.
+                let data = own_data(kind, &mut words)?;
+                let Some(own) = own else {
+                    break;
+                };
+                name(own)?;
+                let done = links::add(own, kind, &attributes, |inner| {
+                    for (kind, value) in &data {
+                        inner.attribute(*kind, value);
+                    }
+                });
+                return Ok(done?);
+            }
             word if own.is_none() => own = Some(word),
             word => return usage(format!("'{word}' is not understood here")),
         }
     }
-    let (Some(own), Some(kind)) = (own, kind) else {
-        return usage("add needs a name and a type");
-    };
-    name(own)?;
-    let peer = peer.map(name).transpose()?;
-    if kind == "vlan" && id.is_none() {
-        return usage("a vlan needs an id");
+    usage("add needs a name and a type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kinds_have_for_themselves() {
+        let data = |kind: &str, words: &[&str]| own_data(kind, &mut Words::new(words)).ok();
+        let vlan = data(
+            "vlan",
+            &[
+                "id",
+                "5",
+                "protocol",
+                "802.1ad",
+                "gvrp",
+                "on",
+                "reorder_hdr",
+                "off",
+            ],
+        )
+        .unwrap();
+        assert_eq!(vlan[0], (1, 5_u16.to_ne_bytes().to_vec()));
+        assert_eq!(vlan[1], (5, vec![0x88, 0xa8]));
+        assert_eq!(
+            vlan[2].1,
+            [2_u32.to_ne_bytes(), 3_u32.to_ne_bytes()].concat()
+        );
+        assert_eq!(
+            data("vrf", &["table", "9"]).unwrap(),
+            [(1, 9_u32.to_ne_bytes().to_vec())]
+        );
+        assert_eq!(data("dummy", &[]), Some(Vec::new()));
+        for (kind, words) in [
+            ("vlan", &[][..]),
+            ("vlan", &["id", "x"]),
+            ("vlan", &["id", "5", "gvrp", "maybe"]),
+            ("vlan", &["id", "5", "protocol", "x"]),
+            ("vrf", &[]),
+            ("veth", &["peer", "name", "a-name-that-is-too-long"]),
+            ("dummy", &["id", "5"]),
+        ] {
+            assert_eq!(data(kind, words), None, "{kind} {words:?}");
+        }
     }
-    let done = links::add(own, kind, &attributes, |data| match (kind, &peer, id) {
-        // VETH_INFO_PEER holds a whole message: its fixed part, then its attributes.
-        ("veth", Some(peer), _) => {
-            let mut inner = vec![0_u8; 16];
-            let length = u16::try_from(peer.len() + 4).unwrap_or(0);
-            inner.extend_from_slice(&length.to_ne_bytes());
-            inner.extend_from_slice(&NAME.to_ne_bytes());
-            inner.extend_from_slice(peer);
-            data.attribute(1, &inner);
-        }
-        ("vlan", _, Some(id)) => {
-            data.attribute(1, &id.to_ne_bytes());
-        }
-        _ => {}
-    });
-    Ok(done?)
 }

@@ -1,9 +1,11 @@
 //! What `ip` prints.
 
-use super::{Failure, View, index};
-use crate::common::links::{self, Link, Network};
+use super::address::{Filter, scope_text};
+use super::neighbour::{self, state_name};
+use super::route::{self, kind_name, protocol_name};
+use super::{Failure, View, index, scope_name, table_name};
+use crate::common::links::{self, Link};
 use crate::common::routes::{self, Route};
-use std::net::IpAddr;
 
 /// Whether a family is asked for.
 pub(super) fn wanted(view: &View, family: u8) -> bool {
@@ -58,17 +60,6 @@ fn kind(link: &Link) -> String {
         776 => "sit".to_owned(),
         65534 => "none".to_owned(),
         other => format!("[{other}]"),
-    }
-}
-
-fn scope(number: u8) -> String {
-    match number {
-        0 => "global".to_owned(),
-        200 => "site".to_owned(),
-        253 => "link".to_owned(),
-        254 => "host".to_owned(),
-        255 => "nowhere".to_owned(),
-        other => other.to_string(),
     }
 }
 
@@ -162,22 +153,17 @@ fn lifetime(seconds: u32) -> String {
 }
 
 /// `ip address show`
-pub(super) fn addresses(
-    view: &mut View,
-    device: Option<&str>,
-    only_up: bool,
-    only_scope: Option<&str>,
-) -> Result<(), Failure> {
-    let (all, some) = chosen(device, only_up)?;
+pub(super) fn addresses(view: &mut View, filter: &Filter<'_>) -> Result<(), Failure> {
+    let (all, some) = chosen(filter.device, filter.only_up)?;
     let addresses = links::addresses()?;
     for link in some {
         let own = addresses.iter().filter(|address| {
             address.index == link.index
                 && wanted(view, links::family(&address.network.address))
-                && only_scope.is_none_or(|only| only == scope(address.scope))
+                && filter.takes(address)
         });
         let own: Vec<_> = own.collect();
-        if own.is_empty() && view.family != 0 {
+        if own.is_empty() && (filter.is_narrow() || !matches!(view.family, 0 | 17)) {
             continue;
         }
         let mut text = String::new();
@@ -214,7 +200,7 @@ pub(super) fn addresses(
             if let Some(broadcast) = address.broadcast {
                 text.push_str(&format!(" brd {broadcast}"));
             }
-            text.push_str(&format!(" scope {}", scope(address.scope)));
+            text.push_str(&scope_text(address));
             for (flag, word) in [
                 (0x01, "secondary"),
                 (0x08, "dadfailed"),
@@ -244,16 +230,10 @@ pub(super) fn addresses(
 }
 
 fn route_text(route: &Route, links: &[Link], with_table: bool) -> String {
-    let mut text = match route.kind {
-        2 => "local ",
-        3 => "broadcast ",
-        5 => "multicast ",
-        6 => "blackhole ",
-        7 => "unreachable ",
-        8 => "prohibit ",
-        _ => "",
+    let mut text = String::new();
+    if route.kind != 1 {
+        text = format!("{} ", kind_name(route.kind));
     }
-    .to_owned();
     match route.to {
         None => text.push_str("default"),
         Some(to) if to.prefix == links::bits(&to.address) => {
@@ -267,22 +247,18 @@ fn route_text(route: &Route, links: &[Link], with_table: bool) -> String {
     if let Some(index) = route.index {
         text.push_str(&format!(" dev {}", name_of(links, index)));
     }
-    if with_table && route.table != 254 {
-        text.push_str(&match route.table {
-            255 => " table local".to_owned(),
-            253 => " table default".to_owned(),
-            number => format!(" table {number}"),
-        });
+    if route.tos != 0 {
+        text.push_str(&format!(" tos 0x{:02x}", route.tos));
     }
-    match route.protocol {
-        2 => text.push_str(" proto kernel"),
-        4 => text.push_str(" proto static"),
-        9 => text.push_str(" proto ra"),
-        16 => text.push_str(" proto dhcp"),
-        _ => {}
+    if with_table && route.table != 254 {
+        text.push_str(&format!(" table {}", table_name(route.table)));
+    }
+    // That it was made by hand, or at boot, goes without saying.
+    if !matches!(route.protocol, 0 | 3) {
+        text.push_str(&format!(" proto {}", protocol_name(route.protocol)));
     }
     if route.scope != 0 && route.kind == 1 {
-        text.push_str(&format!(" scope {}", scope(route.scope)));
+        text.push_str(&format!(" scope {}", scope_name(route.scope)));
     }
     if let Some(source) = route.source {
         text.push_str(&format!(" src {source}"));
@@ -290,36 +266,29 @@ fn route_text(route: &Route, links: &[Link], with_table: bool) -> String {
     if let Some(metric) = route.metric {
         text.push_str(&format!(" metric {metric}"));
     }
+    if route.on_link {
+        text.push_str(" onlink");
+    }
     text.push_str(" \n");
     text
 }
 
 /// `ip route show`
-pub(super) fn routes(
-    view: &mut View,
-    like: &Route,
-    target: Option<Option<Network>>,
-    _protocol: Option<&str>,
-) -> Result<(), Failure> {
-    let family = if view.family == 0 { 2 } else { view.family };
+pub(super) fn routes(view: &mut View, filter: &route::Filter) -> Result<(), Failure> {
     let links = links::links()?;
-    for route in routes::routes(family)? {
-        let shown = (like.table == 0 || route.table == like.table)
-            && (like.index.is_none() || route.index == like.index)
-            && target.is_none_or(|to| to == route.to)
-            && route.family == family;
-        if shown {
-            let text = route_text(&route, &links, like.table == 0);
+    for route in routes::routes(filter.family)? {
+        if filter.takes(&route) {
+            let text = route_text(&route, &links, filter.table == 0);
             view.out.put(text.as_bytes());
         }
     }
     Ok(())
 }
 
-/// `ip route get`: the kernel's own choice.
-pub(super) fn route_to(view: &mut View, to: IpAddr) -> Result<(), Failure> {
+/// `ip route get`
+pub(super) fn route_to(view: &mut View, found: Option<Route>) -> Result<(), Failure> {
     let links = links::links()?;
-    if let Some(mut route) = routes::route_to(to)? {
+    if let Some(mut route) = found {
         (route.scope, route.protocol) = (0, 0);
         let text = route_text(&route, &links, true);
         view.out.put(text.as_bytes());
@@ -328,15 +297,10 @@ pub(super) fn route_to(view: &mut View, to: IpAddr) -> Result<(), Failure> {
 }
 
 /// `ip neigh show`
-pub(super) fn neighbours(view: &mut View, device: Option<&str>) -> Result<(), Failure> {
-    let only = device.map(index).transpose()?;
+pub(super) fn neighbours(view: &mut View, filter: &neighbour::Filter) -> Result<(), Failure> {
     let links = links::links()?;
     for neighbour in routes::neighbours()? {
-        if only.is_some_and(|only| only != neighbour.index)
-            || !wanted(view, links::family(&neighbour.address))
-            // What needs no neighbour is of no interest.
-            || neighbour.state == 0x40
-        {
+        if !filter.takes(&neighbour) || !wanted(view, links::family(&neighbour.address)) {
             continue;
         }
         let mut text = format!(
@@ -350,16 +314,7 @@ pub(super) fn neighbours(view: &mut View, device: Option<&str>) -> Result<(), Fa
         if neighbour.router {
             text.push_str(" router");
         }
-        text.push_str(match neighbour.state {
-            0x01 => " INCOMPLETE",
-            0x02 => " REACHABLE",
-            0x04 => " STALE",
-            0x08 => " DELAY",
-            0x10 => " PROBE",
-            0x20 => " FAILED",
-            0x80 => " PERMANENT",
-            _ => "",
-        });
+        text.push_str(&format!(" {}", state_name(neighbour.state)));
         text.push('\n');
         view.out.put(text.as_bytes());
     }
@@ -369,6 +324,7 @@ pub(super) fn neighbours(view: &mut View, device: Option<&str>) -> Result<(), Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::links::Network;
 
     #[test]
     fn routes_read_as_ip_prints_them() {
