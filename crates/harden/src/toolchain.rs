@@ -82,6 +82,8 @@ pub fn toolchain(arch: Arch, folder: &Path, sysroot: &Path, off: &[&str]) -> Too
         "-Cpanic=immediate-abort",
         // Nothing unwinds, so nothing reads how to.
         "-Cforce-unwind-tables=no",
+        // Functions with the same code are kept once: no Rust program may tell functions apart by their addresses.
+        "-Clink-arg=-Wl,--icf=all",
     ]
     .into_iter()
     .chain(["-Zunstable-options"])

@@ -6,6 +6,8 @@
 mod answer;
 #[cfg(feature = "tls")]
 pub mod bridge;
+#[cfg(feature = "tls")]
+mod provider;
 mod stream;
 
 use answer::{Answer, Framing};

@@ -117,7 +117,7 @@ fn encrypt(socket: TcpStream, host: &str, settings: &Settings) -> io::Result<Str
 pub(super) fn client(host: &str, check: bool) -> io::Result<rustls::ClientConnection> {
     use rustls::pki_types::ServerName;
     use std::sync::Arc;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(super::provider::provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;

@@ -93,9 +93,10 @@ fn build(context: &Context, arguments: &Arguments) -> Result<String> {
 }
 
 /// Our programs, as they lie in their packages.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("apk-tools", "sbin/apk"),
     ("early", "usr/libexec/ferrata/early"),
+    ("lbu", "sbin/lbu"),
     ("rc", "sbin/rc"),
     ("toolbox", "bin/toolbox"),
 ];
