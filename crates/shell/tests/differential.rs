@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 
 #[path = "differential/generate.rs"]
 mod generate;
+#[path = "differential/print.rs"]
+mod print;
 
 const PRELUDE: &str = "p() { printf '<%s>' \"$@\"; printf '\\n'; }\n";
 
@@ -186,5 +188,52 @@ fn generated_scripts_do_what_dash_or_ash_does() {
         wrong.join("\n"),
         wrong.len(),
         seeds.len()
+    );
+}
+
+/// What is printed of a script's tree parses to a tree that prints the same, and does what the script does.
+fn printed(script: &str, same_lines: bool) -> Option<String> {
+    let aliases = shell::parser::Aliases::default();
+    let parse = |text: &[u8]| shell::parser::Parser::new(text, "t", &aliases).all();
+    let Ok(list) = parse(script.as_bytes()) else {
+        return None;
+    };
+    let first = print::script(&list);
+    let text = String::from_utf8_lossy(&first).into_owned();
+    let again = match parse(&first) {
+        Ok(list) => print::script(&list),
+        Err(error) => return Some(format!("{error}\n{script}\n-- printed:\n{text}")),
+    };
+    if again != first {
+        let again = String::from_utf8_lossy(&again);
+        return Some(format!(
+            "{script}\n-- printed:\n{text}\n-- and again:\n{again}"
+        ));
+    }
+    let (before, after) = (run(OURS, script), run(OURS, &text));
+    (same_lines && before != after)
+        .then(|| format!("{script}\n-- printed:\n{text}\n{before:?}\n{after:?}"))
+}
+
+#[test]
+fn what_is_printed_is_the_same_script() {
+    let mut scripts: Vec<(String, bool)> = corpus()
+        .into_iter()
+        .map(|snippet| {
+            // The numbers of lines change, an alias is gone once it was read, and `set -v` shows the text itself.
+            let same = !["LINENO", "alias", "set -v"]
+                .iter()
+                .any(|word| snippet.text.contains(word));
+            (snippet.text, same)
+        })
+        .collect();
+    scripts.extend((1..=200).map(|seed| (generate::script(seed), true)));
+    let wrong = all(&scripts, |(script, same)| printed(script, *same));
+    assert!(
+        wrong.is_empty(),
+        "{}\n{} of {} scripts",
+        wrong.join("\n\n"),
+        wrong.len(),
+        scripts.len()
     );
 }
