@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 
 #[path = "differential/generate.rs"]
 mod generate;
+#[path = "differential/harmless.rs"]
+mod harmless;
 #[path = "differential/print.rs"]
 mod print;
 
@@ -236,4 +238,37 @@ fn what_is_printed_is_the_same_script() {
         wrong.len(),
         scripts.len()
     );
+}
+
+/// The corpus with bytes changed, taken out, doubled and moved: whatever comes of it is a script or an error, and where
+/// nothing but assignments is left, a value or an error.
+#[test]
+fn damaged_scripts_are_scripts_or_errors() {
+    let aliases = shell::parser::Aliases::default();
+    let snippets = corpus();
+    let (mut parsed, mut assigned) = (0, 0);
+    for (seed, snippet) in (1..).zip(snippets.iter().cycle().take(100_000)) {
+        let mut text = snippet.text.clone().into_bytes();
+        if seed % 3 == 0 {
+            // A command that assigns what the snippet prints.
+            text = text
+                .strip_prefix(b"p ")
+                .map_or(text.clone(), |word| [b"x=", word].concat());
+        }
+        generate::damage(seed, &mut text);
+        if shell::parser::Parser::new(&text, "t", &aliases)
+            .all()
+            .is_ok()
+        {
+            parsed += 1;
+        }
+        if harmless::only_assigns(&text) {
+            let mut shell = shell::Shell::new();
+            shell.set_var(b"x", b"a b*c");
+            shell.set_args(vec![b"one".to_vec(), b"two three".to_vec()]);
+            let _ = shell.eval(b"t", &text);
+            assigned += 1;
+        }
+    }
+    assert!(parsed > 2000 && assigned > 200, "{parsed} and {assigned}");
 }

@@ -37,6 +37,32 @@ pub fn script(seed: u64) -> String {
     out
 }
 
+/// Changes a few bytes of a text.
+pub fn damage(seed: u64, text: &mut Vec<u8>) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    const BYTES: &[u8] = b"$`'\"\\(){}[]<>|&;#~*?!=:%/-+ \n\t\0\xff\xc3a1";
+    for _ in 0..=dice.roll(4) {
+        if text.is_empty() {
+            return;
+        }
+        let at = dice.roll(text.len());
+        match dice.roll(5) {
+            0 => text[at] = BYTES[dice.roll(BYTES.len())],
+            1 => text.insert(at, BYTES[dice.roll(BYTES.len())]),
+            2 => {
+                text.remove(at);
+            }
+            3 => text.truncate(at),
+            _ => {
+                let end = (at + 1 + dice.roll(8)).min(text.len());
+                let piece = text[at..end].to_vec();
+                let to = dice.roll(text.len());
+                text.splice(to..to, piece);
+            }
+        }
+    }
+}
+
 fn words(dice: &mut Dice, depth: usize) -> String {
     let count = dice.roll(4);
     let words: Vec<String> = (0..count).map(|_| word(dice, depth)).collect();
