@@ -1,6 +1,8 @@
-//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install|kernel|twice]`.
+//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install|kernel|shell|twice]`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod shell;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ fn main() {
         ("boot", boot, true),
         ("install", install, true),
         ("kernel", kernel, true),
+        ("shell", || shell::run(&top()), true),
         ("twice", twice, false),
     ] {
         if (always && chosen.is_empty()) || chosen.iter().any(|word| word == name) {

@@ -50,9 +50,13 @@ enum Command {
     /// Serves a folder over HTTP on standard input and output: QEMU starts it for the guest's connections.
     #[command(name = "__http", hide = true)]
     Http { folder: std::path::PathBuf },
-    /// Prints the folder of a Debian source package's unpacked upstream archive: for benchmarks.
+    /// Prints the folder of a Debian source package's unpacked upstream archive, or without a version that of a binary
+    /// package's files: for tests and benchmarks.
     #[command(name = "__source", hide = true)]
-    Source { package: String, version: String },
+    Source {
+        package: String,
+        version: Option<String>,
+    },
     /// Makes the namespaces of `run`, and enters the root inside them.
     #[command(name = "__enter", hide = true)]
     Enter {
@@ -105,7 +109,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => command::run::run(&context, arguments),
         Command::Repo(arguments) => command::repo::run(&context, arguments),
         Command::Audit(arguments) => command::audit::run(&context, arguments),
-        Command::Source { package, version } => command::source::run(&context, package, version),
+        Command::Source { package, version } => {
+            command::source::run(&context, package, version.as_deref())
+        }
         Command::Doctor => command::doctor::run(&context),
         Command::Phase { .. } | Command::Enter { .. } | Command::Http { .. } => {
             Ok(ExitCode::FAILURE)

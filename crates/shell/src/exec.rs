@@ -277,9 +277,11 @@ impl Shell {
         let name = String::from_utf8_lossy(name).into_owned();
         let mut parser = crate::parser::Parser::new(text, &name, &self.aliases);
         let mut result = Ok(());
+        let mut any = false;
         loop {
             match parser.next_command() {
                 Ok(Some(list)) => {
+                    any |= !list.is_empty();
                     if !self.options.no_exec || self.options.interactive {
                         result = if last && parser.is_over() {
                             self.last_list(&list)
@@ -288,7 +290,13 @@ impl Shell {
                         };
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    // Until its first command ends, `$?` is that of the command before the text.
+                    if !any {
+                        self.status = 0;
+                    }
+                    break;
+                }
                 Err(error) => {
                     let _ = process::write_all(2, format!("{error}\n").as_bytes());
                     self.status = 2;

@@ -312,10 +312,7 @@ impl Shell {
             fn get(&mut self, name: &[u8]) -> Result<i64, String> {
                 let value = self.0.special_or_variable(name);
                 match value {
-                    None if self.0.options.no_unset => Err(format!(
-                        "{}: parameter not set",
-                        String::from_utf8_lossy(name)
-                    )),
+                    // With `set -u` too, as in dash and ash.
                     None => Ok(0),
                     Some(value) if value.trim_ascii().is_empty() => Ok(0),
                     Some(value) => match arithmetic::number(&value) {

@@ -134,7 +134,9 @@ impl Parser {
         if ends_word(byte) && !self.is_process() {
             // An operator may be cut by line continuations.
             self.unfold(1);
-            self.unfold(2);
+            if self.byte_at(1).is_some_and(ends_word) {
+                self.unfold(2);
+            }
             let rest = self.source.get(self.at..).unwrap_or_default();
             let operator = OPERATORS
                 .iter()
@@ -210,7 +212,8 @@ impl Parser {
                 b'$' => self.dollar(&mut parts, &mut text, quoted)?,
                 b'`' => {
                     flush(&mut parts, &mut text);
-                    parts.push(self.backquoted(quoted)?);
+                    // A `"` is nothing special in a here-document.
+                    parts.push(self.backquoted(quoted && until != Until::End)?);
                 }
                 b'~' if (until == Until::Blank || until == Until::Brace && !quoted)
                     && self.tilde_may_stand(&parts, &text) =>

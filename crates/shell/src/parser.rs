@@ -297,10 +297,12 @@ impl Parser {
     }
 
     fn pipeline(&mut self) -> Result<Pipeline, SyntaxError> {
-        let mut negate = false;
-        while self.is_reserved(b"!")? {
+        let negate = self.is_reserved(b"!")?;
+        if negate {
             self.peeked = None;
-            negate = !negate;
+            if self.is_reserved(b"!")? {
+                return Err(self.unexpected("a command, for the \"!\""));
+            }
         }
         let mut commands = vec![self.command()?];
         while self.is_operator("|")? {

@@ -124,7 +124,11 @@ impl Shell {
             }
             Target::Here(word) => {
                 let text = match word.get() {
-                    Some(word) => self.string(word).map_err(RedirectError::Flow)?,
+                    // What is wrong in the text is the command's error, not the script's, as in dash.
+                    Some(word) => self.string(word).map_err(|flow| match flow {
+                        Flow::Abort(_) => RedirectError::Failed,
+                        other => RedirectError::Flow(other),
+                    })?,
                     None => Vec::new(),
                 };
                 let fd = self.here(&text).map_err(RedirectError::Flow)?;

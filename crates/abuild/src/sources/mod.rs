@@ -10,7 +10,7 @@
 mod apt;
 mod suite;
 
-pub use suite::unpacked;
+pub use suite::{unpacked, unpacked_package};
 
 use crate::cache;
 use crate::config::Config;

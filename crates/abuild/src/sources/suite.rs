@@ -71,3 +71,30 @@ pub fn unpacked(
         tried,
     })
 }
+
+/// The unpacked files of a Debian binary package of the host's suite, in the cache. Once they are there, no network is
+/// touched.
+///
+/// # Errors
+/// The host's suite has no such package, or does not serve it.
+pub fn unpacked_package(config: &Config, package: &str) -> Result<PathBuf> {
+    let above = config.cached("suites");
+    let target = above.join(format!("{package}-package"));
+    if target.is_dir() {
+        return Ok(target);
+    }
+    fs::create_dir_all(&above).map_err(Error::io(&above))?;
+    let place = tempfile::tempdir_in(&above).map_err(Error::io(&above))?;
+    let apt = Apt::open(config)?;
+    // Another process may have waited for the same.
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let (archive, _) = apt.binary(package)?;
+    let deb = place.path().join("package.deb");
+    apt.download(None, &archive, &deb)?;
+    let folder = place.path().join("folder");
+    apt::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&folder))?;
+    fs::rename(&folder, &target).map_err(Error::io(&target))?;
+    Ok(target)
+}

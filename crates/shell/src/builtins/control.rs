@@ -66,7 +66,6 @@ pub(super) fn leave_function(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result
 
 pub(super) fn eval(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow> {
     let text = arguments.get(1..).unwrap_or_default().join(&b' ');
-    shell.status = 0;
     let name = shell.name.clone();
     shell.depth += 1;
     let result = if shell.depth > 200 {
@@ -109,7 +108,6 @@ pub(super) fn source(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Fl
         _ => None,
     };
     shell.depth += 1;
-    shell.status = 0;
     let result = if shell.depth > 200 {
         Err(shell.fail(".: nested too deeply"))
     } else {
@@ -241,7 +239,8 @@ fn describe(shell: &mut Shell, name: &[u8], long: bool) -> i32 {
         }
     } else {
         if long {
-            shell.warn(&format!("{text}: not found"));
+            // Not an error of the script: no place in front, as in dash and ash.
+            let _ = sys::process::write_all(2, format!("{text}: not found\n").as_bytes());
         }
         return 127;
     };

@@ -27,11 +27,7 @@ impl Shell {
             shell.run_to_exit(|shell| shell.last_and_or(&inner))
         })?;
         self.last_background = Some(pid);
-        let text = if self.options.monitor {
-            crate::show::and_or(and_or)
-        } else {
-            Vec::new()
-        };
+        let text = crate::show::and_or(and_or);
         let job = self.job(&[pid], text);
         self.jobs.add(job);
         self.status = 0;
@@ -260,12 +256,15 @@ impl Shell {
             self.substitution_status = Some(0);
             return Ok(Vec::new());
         }
+        // `$?` in the rest of the command is still that of the command before, as in dash.
+        let before = self.status;
         let mut output = if self.is_unseen(list) {
             self.captured(list)
         } else {
             self.forked_output(list)?
         };
         self.substitution_status = Some(self.status);
+        self.status = before;
         while output.last() == Some(&b'\n') {
             output.pop();
         }
