@@ -70,7 +70,8 @@ pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     }
     let (line, status) = match line {
         Ok(found) => found,
-        Err(error) => return Ok(shell.complain(b"read", &strerror(&error))),
+        Err(Stopped::Input(error)) => return Ok(shell.complain(b"read", &strerror(&error))),
+        Err(Stopped::Flow(flow)) => return Err(flow),
     };
     let names: Vec<Vec<u8>> = match arguments.get(at..) {
         Some(names) if !names.is_empty() => names.to_vec(),
@@ -94,6 +95,19 @@ pub(super) fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Result<i32, Flow
     Ok(status)
 }
 
+/// Why no line was read.
+enum Stopped {
+    Input(io::Error),
+    /// A trap left the command that reads, with `exit` or `return`.
+    Flow(Flow),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Stopped {
+        Stopped::Input(error)
+    }
+}
+
 /// A line as bytes, each with whether a backslash took its meaning away.
 type Line = Vec<(u8, bool)>;
 
@@ -104,7 +118,7 @@ fn read_line(
     delimiter: u8,
     timeout: Option<i32>,
     most: Option<usize>,
-) -> io::Result<(Line, i32)> {
+) -> Result<(Line, i32), Stopped> {
     let mut line: Line = Vec::new();
     if timeout == Some(0) {
         // It only asks whether there is something.
@@ -135,8 +149,11 @@ fn read_line(
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 let signal = (1..64).find(|signal| process::is_pending(*signal));
-                if shell.run_traps().is_err() {
-                    return Ok((line, 130));
+                match shell.run_traps() {
+                    Ok(()) => {}
+                    // Ctrl-C at a prompt's `read`
+                    Err(Flow::Abort(status)) => return Ok((line, status)),
+                    Err(flow) => return Err(Stopped::Flow(flow)),
                 }
                 match signal {
                     // A trapped signal ends the reading.
@@ -146,7 +163,7 @@ fn read_line(
                     _ => continue,
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         for (number, byte) in buffer.iter().copied().take(count).enumerate() {
             if escaped {

@@ -133,7 +133,7 @@ impl Lister {
         // Trees are walked with a list of what is to come: they may be deep.
         let mut open = vec![path.to_owned()];
         while let Some(path) = open.pop() {
-            let entries = match std::fs::read_dir(&path) {
+            let mut entries = match std::fs::read_dir(&path) {
                 Ok(entries) => entries,
                 Err(error) => {
                     complain("ls", path.as_os_str(), &error);
@@ -145,7 +145,7 @@ impl Lister {
             if self.has('a') {
                 names.extend([".".into(), "..".into()]);
             }
-            for entry in entries {
+            for entry in entries.by_ref() {
                 match entry {
                     Ok(entry) => names.push(entry.file_name()),
                     Err(error) => {
@@ -160,6 +160,8 @@ impl Lister {
                 .into_iter()
                 .filter_map(|name| self.item(name.clone(), path.join(name), false))
                 .collect();
+            // Open until here: in /proc/self/fd it is an entry of its own.
+            drop(entries);
             self.sort(&mut items);
             if titled {
                 let gap = if self.first { "" } else { "\n" };
