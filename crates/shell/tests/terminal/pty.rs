@@ -177,10 +177,25 @@ impl Term {
         panic!("no other job came to the foreground");
     }
 
-    /// Types something. What the editor is to take must come after its prompt: a terminal that waits for whole lines
-    /// has keys of its own.
+    /// Types something. Keys that only the editor knows wait for its prompt: a terminal that waits for whole lines has
+    /// keys of its own.
     pub fn send(&mut self, text: impl AsRef<[u8]>) {
-        self.master.write_all(text.as_ref()).unwrap();
+        let text = text.as_ref();
+        let signals = b"\r\n\x03\x04\x1a\x1c";
+        if text
+            .iter()
+            .any(|byte| *byte < b' ' && !signals.contains(byte))
+        {
+            let end = Instant::now() + Duration::from_millis(PATIENCE.unsigned_abs().into());
+            let lines = rustix::termios::LocalModes::ICANON;
+            while Instant::now() < end
+                && rustix::termios::tcgetattr(&self.master)
+                    .is_ok_and(|settings| settings.local_modes.contains(lines))
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        self.master.write_all(text).unwrap();
     }
 
     /// Types a command and Enter.
