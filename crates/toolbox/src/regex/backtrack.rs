@@ -25,7 +25,7 @@ pub fn search(
     from: usize,
     spans: &mut [Option<Span>],
 ) -> Result<bool, TooManySteps> {
-    let width = 2 * (program.groups + 1);
+    let width = program.width(program.groups + 1);
     let mut steps = 0;
     let mut slots = vec![UNSET; width + program.loops as usize];
     let mut stack = Vec::new();
@@ -56,7 +56,7 @@ pub fn search(
             }
         }
         if !best.is_empty() {
-            to_spans(&best, spans);
+            to_spans(program, &best, spans);
             return Ok(true);
         }
         if start >= text.len() || program.anchored {

@@ -19,9 +19,9 @@ pub enum Instruction {
     /// Goes both ways, preferring the first.
     Split(u32, u32),
     Jump(u32),
-    /// Notes the place in a slot: 2n is where group n begins, 2n+1 where it ends.
+    /// Notes the place in a slot: 2n is where piece n begins, 2n+1 where it ends.
     Save(u32),
-    /// Forgets the groups from the first to before the second: a new round of a repeat begins.
+    /// Forgets the pieces from the first to before the second: a new round of a repeat begins.
     Forget(u32, u32),
     /// Fails where this loop was entered before at the same place (only with back-references).
     Progress(u32),
@@ -36,6 +36,9 @@ pub struct Program {
     pub code: Vec<Instruction>,
     pub sets: Vec<Set>,
     pub groups: usize,
+    /// Which piece a group is. Pieces are what POSIX wants longest, from left to right: the whole match, the groups,
+    /// and every repeat and alternative that a group comes behind.
+    pub pieces: Vec<u32>,
     pub back_references: bool,
     pub loops: u32,
     pub newline: bool,
@@ -54,18 +57,35 @@ pub fn compile(tree: &Tree, syntax: Syntax) -> Result<Program, Error> {
         code: Vec::new(),
         sets: tree.sets.clone(),
         groups: tree.groups,
+        pieces: vec![0; tree.groups + 1],
         back_references,
         loops: 0,
         newline: syntax.newline,
         ignore_case: syntax.ignore_case,
         anchored: false,
     };
-    let mut compiler = Compiler { tree, program };
+    let mut order = Vec::new();
+    let mut last_group = 0;
+    preorder(tree, tree.root, false, &mut order, &mut last_group);
+    let mut compiler = Compiler {
+        tree,
+        program,
+        ranks: vec![None; tree.nodes.len()],
+    };
+    let mut rank = 0;
+    for id in order.into_iter().take(last_group) {
+        rank += 1;
+        compiler.ranks[id] = Some(rank);
+        if let Node::Group(group, _) = tree.nodes[id] {
+            compiler.program.pieces[group] = rank;
+        }
+    }
+    let pieces = rank as usize + 1;
     compiler.emit(tree.root)?;
     compiler.push(Instruction::Match)?;
     let mut program = compiler.program;
-    // The machines keep two slots a group for every instruction.
-    if program.code.len() * (program.groups + 1) > MAX_SLOTS {
+    // The machines keep two slots a piece for every instruction.
+    if program.code.len() * pieces > MAX_SLOTS {
         return Err(Error::TooBig);
     }
     program.anchored = match program.code.first() {
@@ -76,9 +96,43 @@ pub fn compile(tree: &Tree, syntax: Syntax) -> Result<Program, Error> {
     Ok(program)
 }
 
+/// The nodes that may be pieces, in the order of the pattern, and how many there are up to the last group.
+fn preorder(tree: &Tree, id: Id, in_group: bool, order: &mut Vec<Id>, last_group: &mut usize) {
+    match &tree.nodes[id] {
+        Node::Group(_, body) => {
+            order.push(id);
+            *last_group = order.len();
+            preorder(tree, *body, true, order, last_group);
+        }
+        Node::Repeat(body, ..) => {
+            // What is all that a group holds is as long as the group.
+            if !in_group {
+                order.push(id);
+            }
+            preorder(tree, *body, false, order, last_group);
+        }
+        Node::Alt(items) => {
+            if !in_group {
+                order.push(id);
+            }
+            for item in items {
+                preorder(tree, *item, false, order, last_group);
+            }
+        }
+        Node::Cat(items) => {
+            for item in items {
+                preorder(tree, *item, false, order, last_group);
+            }
+        }
+        _ => {}
+    }
+}
+
 struct Compiler<'a> {
     tree: &'a Tree,
     program: Program,
+    /// The pieces that nodes are.
+    ranks: Vec<Option<u32>>,
 }
 
 impl Compiler<'_> {
@@ -95,6 +149,16 @@ impl Compiler<'_> {
     }
 
     fn emit(&mut self, id: Id) -> Result<(), Error> {
+        let Some(piece) = self.ranks[id] else {
+            return self.emit_inside(id);
+        };
+        self.push(Instruction::Save(2 * piece))?;
+        self.emit_inside(id)?;
+        self.push(Instruction::Save(2 * piece + 1))?;
+        Ok(())
+    }
+
+    fn emit_inside(&mut self, id: Id) -> Result<(), Error> {
         match &self.tree.nodes[id] {
             Node::Empty => {}
             Node::Char(c) => {
@@ -110,14 +174,9 @@ impl Compiler<'_> {
                 self.push(Instruction::Assert(*assert))?;
             }
             Node::BackReference(group) => {
-                self.push(Instruction::BackReference(*group as u32))?;
+                self.push(Instruction::BackReference(self.program.pieces[*group]))?;
             }
-            Node::Group(group, body) => {
-                let slot = 2 * *group as u32;
-                self.push(Instruction::Save(slot))?;
-                self.emit(*body)?;
-                self.push(Instruction::Save(slot + 1))?;
-            }
+            Node::Group(_, body) => self.emit(*body)?,
             Node::Cat(items) => {
                 for item in items {
                     self.emit(*item)?;
@@ -147,7 +206,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// A round of a repeat: what the groups inside held before is forgotten.
+    /// A round of a repeat: what the pieces inside held before is forgotten.
     fn round(&mut self, body: Id, forget: Option<(u32, u32)>) -> Result<(), Error> {
         if self.program.back_references {
             let index = self.program.loops;
@@ -161,7 +220,7 @@ impl Compiler<'_> {
     }
 
     fn repeat(&mut self, body: Id, min: u32, max: Option<u32>) -> Result<(), Error> {
-        let forget = self.groups_in(body);
+        let forget = self.pieces_in(body);
         for _ in 1..min {
             self.round(body, forget)?;
         }
@@ -195,23 +254,21 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The groups inside a node: the first, and the one behind the last.
-    fn groups_in(&self, id: Id) -> Option<(u32, u32)> {
+    /// The pieces inside a node: the first, and the one behind the last.
+    fn pieces_in(&self, id: Id) -> Option<(u32, u32)> {
+        let own = self.ranks[id].map(|piece| (piece, piece + 1));
         let join = |a: Option<(u32, u32)>, b: Option<(u32, u32)>| match (a, b) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
         };
-        match &self.tree.nodes[id] {
-            Node::Group(group, body) => join(
-                Some((*group as u32, *group as u32 + 1)),
-                self.groups_in(*body),
-            ),
-            Node::Repeat(body, ..) => self.groups_in(*body),
+        let inside = match &self.tree.nodes[id] {
+            Node::Group(_, body) | Node::Repeat(body, ..) => self.pieces_in(*body),
             Node::Cat(items) | Node::Alt(items) => items
                 .iter()
-                .fold(None, |found, item| join(found, self.groups_in(*item))),
+                .fold(None, |found, item| join(found, self.pieces_in(*item))),
             _ => None,
-        }
+        };
+        join(own, inside)
     }
 }
 
@@ -251,6 +308,12 @@ impl Side {
 }
 
 impl Program {
+    /// How many slots tell this many groups, the whole match counted as one, from those that are worse.
+    pub fn width(&self, groups: usize) -> usize {
+        let last = groups.min(self.pieces.len()).saturating_sub(1);
+        2 * (self.pieces[last] as usize + 1)
+    }
+
     /// Whether an assertion holds between these.
     pub fn holds(&self, assert: Assert, before: Side, after: Side) -> bool {
         let (word_before, word_after) = (before == Side::Word, after == Side::Word);

@@ -9,8 +9,8 @@
 //! - [`backtrack`]: only for patterns with back-references, with a limit on its steps.
 //!
 //! Text is bytes. What is valid UTF-8 counts as characters; any other byte counts as a character of its own, which
-//! `.` and negated brackets match. Sub-matches follow "earlier groups first, each as long as can be"; of a
-//! repeated group the last round is reported.
+//! `.` and negated brackets match. Sub-matches follow "earlier pieces first, each as long as can be", where
+//! repeats and alternatives without parentheses are pieces too; of a repeated group the last round is reported.
 
 mod backtrack;
 mod compile;

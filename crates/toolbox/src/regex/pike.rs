@@ -1,5 +1,5 @@
 //! All threads of the program side by side, a character at a time. Where two threads meet, the better one goes on:
-//! the one whose match begins first, then whose first group begins first, is longest, and so on.
+//! the one whose match begins first, then whose first piece begins first, is longest, and so on.
 
 use super::Span;
 use super::compile::{Instruction, Program, Side};
@@ -60,10 +60,12 @@ pub fn better(a: &[usize], b: &[usize]) -> bool {
     false
 }
 
-/// Turns slots into spans.
-pub fn to_spans(slots: &[usize], spans: &mut [Option<Span>]) {
-    for (span, pair) in spans.iter_mut().zip(slots.chunks_exact(2)) {
-        *span = (pair[0] != UNSET && pair[1] != UNSET).then_some((pair[0], pair[1]));
+/// Turns slots into the groups' spans.
+pub fn to_spans(program: &Program, slots: &[usize], spans: &mut [Option<Span>]) {
+    for (span, piece) in spans.iter_mut().zip(&program.pieces) {
+        let at = 2 * *piece as usize;
+        let (from, to) = (slots[at], slots[at + 1]);
+        *span = (from != UNSET && to != UNSET).then_some((from, to));
     }
 }
 
@@ -78,7 +80,7 @@ impl Pike {
         limit: usize,
         spans: &mut [Option<Span>],
     ) -> bool {
-        let width = 2 * spans.len().max(1);
+        let width = program.width(spans.len());
         let length = program.code.len();
         self.now.clear(length, width);
         self.best.clear();
@@ -146,7 +148,7 @@ impl Pike {
         if self.best.is_empty() {
             return false;
         }
-        to_spans(&self.best, spans);
+        to_spans(program, &self.best, spans);
         true
     }
 }
