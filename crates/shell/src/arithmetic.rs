@@ -190,9 +190,10 @@ impl<'a> Parser<'a> {
         ) {
             return None;
         }
-        let found = OPERATORS
-            .iter()
-            .find(|(text, _)| rest.starts_with(text.as_bytes()))?;
+        // The first byte first: this runs for every operand of every loop.
+        let found = OPERATORS.iter().find(|(text, _)| {
+            text.as_bytes().first() == rest.first() && rest.starts_with(text.as_bytes())
+        })?;
         let assigns = found.1 == 0
             || matches!(found.1, 3..=5 | 8..=10) && rest.get(found.0.len()) == Some(&b'=');
         Some((*found, assigns))
@@ -274,28 +275,30 @@ impl<'a> Parser<'a> {
 
     fn binary(&self, operator: &str, left: i64, right: i64) -> Result<i64, String> {
         let shift = u32::try_from(right & 63).unwrap_or(0);
-        Ok(match operator {
-            "||" => i64::from(left != 0 || right != 0),
-            "&&" => i64::from(left != 0 && right != 0),
-            "|" => left | right,
-            "^" => left ^ right,
-            "&" => left & right,
-            "==" => i64::from(left == right),
-            "!=" => i64::from(left != right),
-            "<=" => i64::from(left <= right),
-            ">=" => i64::from(left >= right),
-            "<" => i64::from(left < right),
-            ">" => i64::from(left > right),
-            "<<" => left.wrapping_shl(shift),
-            ">>" => left.wrapping_shr(shift),
-            "+" => left.wrapping_add(right),
-            "-" => left.wrapping_sub(right),
-            "*" => left.wrapping_mul(right),
-            "**" if right < 0 && self.dead == 0 => return Err("exponent less than 0".to_owned()),
-            "**" => power(left, right),
+        Ok(match operator.as_bytes() {
+            [b'|', b'|'] => i64::from(left != 0 || right != 0),
+            [b'&', b'&'] => i64::from(left != 0 && right != 0),
+            [b'|'] => left | right,
+            [b'^'] => left ^ right,
+            [b'&'] => left & right,
+            [b'=', b'='] => i64::from(left == right),
+            [b'!', b'='] => i64::from(left != right),
+            [b'<', b'='] => i64::from(left <= right),
+            [b'>', b'='] => i64::from(left >= right),
+            [b'<'] => i64::from(left < right),
+            [b'>'] => i64::from(left > right),
+            [b'<', b'<'] => left.wrapping_shl(shift),
+            [b'>', b'>'] => left.wrapping_shr(shift),
+            [b'+'] => left.wrapping_add(right),
+            [b'-'] => left.wrapping_sub(right),
+            [b'*'] => left.wrapping_mul(right),
+            [b'*', b'*'] if right < 0 && self.dead == 0 => {
+                return Err("exponent less than 0".to_owned());
+            }
+            [b'*', b'*'] => power(left, right),
             _ if right == 0 && self.dead > 0 => 0,
             _ if right == 0 => return Err("divide by zero".to_owned()),
-            "/" => left.wrapping_div(right),
+            [b'/'] => left.wrapping_div(right),
             _ => left.wrapping_rem(right),
         })
     }

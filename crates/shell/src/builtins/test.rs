@@ -130,11 +130,22 @@ fn is_unary(operator: &[u8]) -> bool {
 }
 
 fn is_binary(operator: &[u8]) -> bool {
-    let all: [&[u8]; 14] = [
-        b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt",
-        b"-ot", b"-ef",
-    ];
-    all.contains(&operator)
+    matches!(
+        operator,
+        b"=" | b"=="
+            | b"!="
+            | b"<"
+            | b">"
+            | b"-eq"
+            | b"-ne"
+            | b"-lt"
+            | b"-le"
+            | b"-gt"
+            | b"-ge"
+            | b"-nt"
+            | b"-ot"
+            | b"-ef"
+    )
 }
 
 /// `-f word` and its kin.
@@ -171,6 +182,29 @@ fn accessible(path: &Path, access: rustix::fs::Access) -> bool {
     rustix::fs::accessat(rustix::fs::CWD, path, access, rustix::fs::AtFlags::EACCESS).is_ok()
 }
 
+/// A whole number with blanks around it.
+fn decimal(word: &[u8]) -> Option<i64> {
+    let word = word.trim_ascii();
+    let (negative, digits) = match word {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    // Down from zero: the least number has no positive one.
+    let value = digits.iter().try_fold(0i64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_sub(digit)
+    })?;
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
+}
+
 /// `word op word`
 pub(crate) fn binary(left: &[u8], operator: &[u8], right: &[u8]) -> Result<bool, String> {
     let meta = |word: &[u8]| Path::new(OsStr::from_bytes(word)).metadata().ok();
@@ -193,12 +227,8 @@ pub(crate) fn binary(left: &[u8], operator: &[u8], right: &[u8]) -> Result<bool,
             _ => false,
         },
         _ => {
-            let number = |word: &[u8]| {
-                let text = lossy(word);
-                text.trim()
-                    .parse::<i64>()
-                    .map_err(|_| format!("{text}: bad number"))
-            };
+            let number =
+                |word: &[u8]| decimal(word).ok_or_else(|| format!("{}: bad number", lossy(word)));
             let (a, b) = (number(left)?, number(right)?);
             match operator {
                 b"-eq" => a == b,
