@@ -621,6 +621,31 @@ fn slice_range(len: usize, offset: i64, length: Option<i64>) -> (usize, usize) {
 
 /// Takes the shortest or the longest match off one end.
 fn trim(mut value: Vec<u8>, find: &[u8], longest: bool, end: bool) -> Vec<u8> {
+    // `*text` at the beginning and `text*` at the end, as in `${path##*/}`: it is enough to look for the text.
+    let text = if end {
+        find.strip_suffix(b"*")
+    } else {
+        find.strip_prefix(b"*")
+    };
+    if let Some(text) = text.filter(|text| !text.ends_with(b"\\") && !pattern::is_alive(text)) {
+        let text = pattern::unquote(text);
+        if text.first().is_some_and(|byte| byte & 0xc0 != 0x80) {
+            let mut places = value.windows(text.len());
+            let place = if longest == end {
+                places.position(|window| window == text)
+            } else {
+                places.rposition(|window| window == text)
+            };
+            match place {
+                Some(place) if end => value.truncate(place),
+                Some(place) => {
+                    value.drain(..place + text.len());
+                }
+                None => {}
+            }
+            return value;
+        }
+    }
     let (mut low, mut high) = (0, value.len());
     // The shortest match at the beginning ends first; at the end, it begins last.
     let mut backwards = longest != end;
