@@ -180,7 +180,8 @@ impl Printer {
             }
             b'c' => {
                 let word = take(words);
-                self.padded(&spec, word.get(..1).unwrap_or_default());
+                // An empty word is C's empty string: its first character is NUL.
+                self.padded(&spec, word.get(..1).unwrap_or(b"\0"));
             }
             b'd' | b'i' => {
                 let value = self.integer(words);
@@ -221,13 +222,7 @@ impl Printer {
                 );
             }
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' => {
-                let word = lossy(take(words));
-                let value = word.trim().parse::<f64>().unwrap_or_else(|_| {
-                    if !word.is_empty() {
-                        self.failed(format!("invalid number '{word}'"));
-                    }
-                    0.0
-                });
+                let value = self.fraction(words);
                 let text = float(value.abs(), kind, spec.precision.unwrap_or(6));
                 let sign = match (value.is_sign_negative(), spec.plus) {
                     (true, _) => "-",
@@ -265,6 +260,19 @@ impl Printer {
             self.failed(format!("invalid number '{}'", lossy(word)));
             0
         })
+    }
+
+    /// A number with a fraction, or all that [`Printer::integer`] takes.
+    fn fraction(&mut self, words: &mut &[Vec<u8>]) -> f64 {
+        let text = words.first().map(|word| lossy(word)).unwrap_or_default();
+        match text.trim().parse::<f64>() {
+            Ok(value) => {
+                take(words);
+                value
+            }
+            #[expect(clippy::cast_precision_loss, reason = "so is C's conversion")]
+            Err(_) => self.integer(words) as f64,
+        }
     }
 
     fn failed(&mut self, what: String) {

@@ -310,16 +310,17 @@ impl Key {
     fn part<'a>(&self, line: &'a [u8], between: Option<u8>) -> &'a [u8] {
         let fields = fields(line, between);
         let place = |field: usize, character: usize, blanks: bool| -> Option<usize> {
-            let (start, end) = *fields.get(field - 1)?;
+            // A place behind the field's end lies in the fields that follow, as in GNU's sort.
+            let (start, _) = *fields.get(field - 1)?;
             let mut at = start;
             if blanks {
-                let text = line.get(start..end).unwrap_or_default();
+                let text = line.get(start..).unwrap_or_default();
                 at += text
                     .iter()
                     .take_while(|byte| matches!(byte, b' ' | b'\t'))
                     .count();
             }
-            Some((at + character).min(end))
+            Some((at + character).min(line.len()))
         };
         let Some(start) = place(self.from.0, self.from.1 - 1, self.blank_start) else {
             return b"";

@@ -76,7 +76,13 @@ pub fn format(
             b'%' => out.push(b'%'),
             b'c' => {
                 let mut bytes = Vec::new();
-                match next() {
+                let value = next();
+                // What looks like a number is one here too.
+                let value = match (&value, value.numeric()) {
+                    (Value::Input(_), Some(number)) => Value::Number(number),
+                    _ => value,
+                };
+                match value {
                     Value::Number(number) => match char::from_u32(number as u32) {
                         Some(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
                         None => bytes.push((number as i64 & 0xFF) as u8),

@@ -354,7 +354,10 @@ impl Parser<'_> {
     fn define_label(&mut self) -> Result<(), String> {
         self.skip(b" \t");
         let start = self.at;
-        while self.peek().is_some_and(|b| !matches!(b, b'\n' | b';')) {
+        while self
+            .peek()
+            .is_some_and(|b| !matches!(b, b'\n' | b';' | b'}'))
+        {
             self.at += 1;
         }
         let label = self.text[start..self.at].trim_ascii_end().to_vec();
