@@ -1,7 +1,8 @@
-//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install|kernel|shell|twice]`.
+//! What the system costs, in figures that anyone can print: `bench/run [sizes|boot|install|kernel|shell|apk|twice]`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod apk;
 mod shell;
 
 use std::fs;
@@ -19,6 +20,7 @@ fn main() {
         ("install", install, true),
         ("kernel", kernel, true),
         ("shell", || shell::run(&top()), true),
+        ("apk", || apk::run(&top()), true),
         ("twice", twice, false),
     ] {
         if (always && chosen.is_empty()) || chosen.iter().any(|word| word == name) {

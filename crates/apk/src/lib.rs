@@ -4,6 +4,7 @@ pub mod archive;
 pub mod commit;
 pub mod database;
 pub mod dependency;
+pub mod digest;
 pub mod encoding;
 pub mod explain;
 pub mod history;

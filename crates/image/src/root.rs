@@ -331,7 +331,7 @@ fn change(chosen: Chosen) -> Change {
         old: None,
         new: Some(New {
             record: chosen.record,
-            open: Box::new(open),
+            open: Some(Box::new(open)),
             check_signature: false,
             tag: None,
         }),

@@ -302,24 +302,20 @@ fn differs(acl: &Acl, meta: &fs::Metadata) -> bool {
 
 /// The SHA-1 of a file's bytes, or of a link's target.
 fn digest(path: &Path, meta: &fs::Metadata) -> Option<Vec<u8>> {
-    use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, digest};
+    use apk::digest::{Digest, sha1};
     if meta.is_symlink() {
         let target = fs::read_link(path).ok()?;
-        return Some(
-            digest(&SHA1_FOR_LEGACY_USE_ONLY, target.as_os_str().as_bytes())
-                .as_ref()
-                .to_vec(),
-        );
+        return Some(sha1(target.as_os_str().as_bytes()).to_vec());
     }
     if !meta.is_file() {
         return None;
     }
     let mut file = fs::File::open(path).ok()?;
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    let mut context = Digest::sha1();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match std::io::Read::read(&mut file, &mut buffer).ok()? {
-            0 => return Some(context.finish().as_ref().to_vec()),
+            0 => return Some(context.finish()),
             count => context.update(buffer.get(..count)?),
         }
     }

@@ -3,7 +3,7 @@
 use super::say;
 use super::session::{Failure, Refresh, Session, failure};
 use super::transaction::{Work, carry_out, confirmed, json_text, report};
-use apk::commit::{Kept, New, Source, Step, change_in_words};
+use apk::commit::{Kept, New, Open, Source, Step, change_in_words};
 use apk::history::{Back, Build, Changed, Record, lacks, numbers, way_back};
 use apk::keys::KeyRing;
 use apk::package::{Identity, Reader};
@@ -222,10 +222,10 @@ fn find(
     if let Some(kept) = Kept::find(&session.fs, name, identity) {
         return Ok(Some((kept.package.record.clone(), Source::Kept(kept))));
     }
-    let new = |record: apk::record::Record, open| {
+    let new = |record: apk::record::Record, open: Open| {
         let source = Source::Package(New {
             record: record.clone(),
-            open,
+            open: Some(open),
             check_signature: false,
             tag: None,
         });

@@ -5,10 +5,11 @@ use super::session::{Failure, Known, Refresh, Session, failure};
 use super::{complain, say, warn};
 use apk::database::Installed;
 use apk::dependency::Dependency;
+use apk::package::Identity;
 use apk::record::Record;
 use apk::version::Version;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 /// fnmatch(3) on names: `*`, `?` and `[…]`.
@@ -348,30 +349,27 @@ pub fn list(session: &Session<'_>) -> Result<u8, Failure> {
     let given = session.given;
     let known = load(session)?;
     let upgradable = given.has("upgradable") || given.has("upgradeable");
-    let newest = |record: &Record| {
-        known
-            .packages
-            .iter()
-            .map(|(_, other)| other)
-            .filter(|other| other.name == record.name)
-            .map(|other| &other.version)
-            .max()
-            .cloned()
-    };
+    let offered: HashSet<&Identity> = known
+        .packages
+        .iter()
+        .map(|(_, record)| &record.identity)
+        .collect();
     for records in by_name(session, &known).values() {
+        // The newest comes first.
+        let newest = records
+            .iter()
+            .find(|record| offered.contains(&record.identity))
+            .map(|record| &record.version);
         for record in records {
             let installed = is_installed(session, record);
-            let in_repository = known
-                .packages
-                .iter()
-                .any(|(_, other)| other.identity == record.identity);
+            let in_repository = offered.contains(&record.identity);
             if given.has("installed") && !installed
                 || given.has("orphaned") && (!installed || in_repository)
                 || given.has("available") && !in_repository
             {
                 continue;
             }
-            let newer = newest(record).filter(|version| *version > record.version);
+            let newer = newest.filter(|version| **version > record.version);
             let old = session
                 .database
                 .get(&record.name)

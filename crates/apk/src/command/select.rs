@@ -4,10 +4,9 @@ use super::changes::{Changes, summary};
 use super::session::{Failure, Known, Session};
 use super::transaction::{self, Extra};
 use super::{complain, warn};
-use apk::commit::{Change, New, Step};
+use apk::commit::{Change, New, Open, Step};
 use apk::dependency::Dependency;
 use apk::solver::{Candidate, Flags, Offer, Problem, Solution, Wish};
-use std::io;
 
 /// What is to be done.
 pub struct Plan {
@@ -210,17 +209,16 @@ pub fn commit(
         }
         let new = step.new.and_then(|at| candidates.get(at)).map(|candidate| {
             let record = &candidate.record;
-            let open: Box<dyn FnOnce() -> io::Result<Box<dyn io::BufRead>>> =
-                match plan.extra.open(&record.identity) {
-                    Some(open) => open,
-                    None => {
-                        let source = session.source(record, &candidate.repositories);
-                        Box::new(move || source.open())
-                    }
-                };
+            let open: Open = match plan.extra.open(&record.identity) {
+                Some(open) => open,
+                None => {
+                    let source = session.source(record, &candidate.repositories);
+                    Box::new(move || source.open())
+                }
+            };
             New {
                 record: record.clone(),
-                open,
+                open: Some(open),
                 check_signature: false,
                 tag: step.new_tag.clone(),
             }

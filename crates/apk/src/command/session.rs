@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use sys::fs::Root;
 
@@ -96,6 +97,8 @@ pub struct Session<'a> {
     pub repositories: Vec<Repository>,
     /// What fetches.
     pub client: Client,
+    /// The packages that are being fetched.
+    pub fetching: Arc<Progress>,
     lock: Option<File>,
 }
 
@@ -192,6 +195,7 @@ impl<'a> Session<'a> {
             database,
             keys,
             arches,
+            fetching: Arc::default(),
             client: Client::new(Settings {
                 timeout: Duration::from_secs(timeout),
                 check_certificate: given.says("check-certificate") != Some(false),
@@ -543,13 +547,17 @@ impl<'a> Session<'a> {
                 repository.package(arch, &name)
             })
             .collect();
-        Source {
+        let source = Source {
             urls,
             cached: self.cached_package(record),
             client: self.client.clone(),
             may_fetch: self.may_fetch(),
-            quiet: !self.shows_progress(),
+            progress: self.shows_progress().then(|| Arc::clone(&self.fetching)),
+        };
+        if source.is_far() {
+            self.fetching.expect(record.size);
         }
+        source
     }
 
     /// Whether a bar is drawn.
@@ -692,13 +700,21 @@ pub struct Source {
     cached: Option<PathBuf>,
     client: Client,
     may_fetch: bool,
-    quiet: bool,
+    /// Where what is fetched is counted, if that is shown.
+    progress: Option<Arc<Progress>>,
 }
 
 impl Source {
     /// The first address.
     pub fn url(&self) -> Option<&str> {
         self.urls.first().map(String::as_str)
+    }
+
+    /// Whether it has to be fetched.
+    fn is_far(&self) -> bool {
+        let is_cached = self.cached.as_ref().is_some_and(|path| path.exists());
+        let is_near = |url: &String| repositories::file(url).is_some();
+        !is_cached && !self.urls.first().is_none_or(is_near)
     }
 
     /// Opens the first that is there. What comes from the network is kept in the cache, if there is one.
@@ -739,14 +755,9 @@ impl Source {
     }
 
     fn stream(&self, body: Box<crate::net::Body>) -> io::Result<Box<dyn BufRead>> {
-        let total = body.total();
         let meter = Meter {
             inner: buffered(body),
-            total,
-            read: 0,
-            begun: Instant::now(),
-            shown: 0,
-            quiet: self.quiet,
+            progress: self.progress.clone(),
         };
         let Some(path) = &self.cached else {
             return Ok(Box::new(BufReader::with_capacity(64 * 1024, meter)));
@@ -769,25 +780,86 @@ impl Source {
     }
 }
 
-/// Draws a bar while something long is read.
+/// How far downloads are, together.
+#[derive(Default)]
+pub struct Progress(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    read: u64,
+    total: u64,
+    begun: Option<Instant>,
+    shown: Option<u64>,
+}
+
+impl Progress {
+    /// So much more will be read.
+    pub fn expect(&self, bytes: u64) {
+        self.lock().total += bytes;
+    }
+
+    /// Whether anything is to be read.
+    pub fn expects(&self) -> bool {
+        self.lock().total > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So much was read: draws a line, but not for what is quick.
+    fn read(&self, bytes: u64) {
+        let mut counts = self.lock();
+        let elapsed = counts.begun.get_or_insert_with(Instant::now).elapsed();
+        counts.read += bytes;
+        if elapsed < Duration::from_millis(700) {
+            return;
+        }
+        if counts.total > 0 && counts.read >= counts.total {
+            if counts.shown.take().is_some() {
+                super::show_progress("\r\u{1b}[K");
+            }
+            return;
+        }
+        let percent = counts
+            .read
+            .saturating_mul(100)
+            .checked_div(counts.total)
+            .unwrap_or(0);
+        if counts.shown != Some(percent) {
+            counts.shown = Some(percent);
+            super::show_progress(&line(percent, counts.read, counts.total, elapsed));
+        }
+    }
+}
+
+/// `37% of 1200 KiB, 400 KiB/s, 2 s left`
+fn line(percent: u64, read: u64, total: u64, elapsed: Duration) -> String {
+    let millis = u64::try_from(elapsed.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1);
+    let rate = (read.saturating_mul(1000) / millis).max(1);
+    let left = total.saturating_sub(read) / rate;
+    format!(
+        "\r\u{1b}[K{percent:>3}% of {} KiB, {} KiB/s, {left} s left",
+        total >> 10,
+        rate >> 10
+    )
+}
+
+/// Tells of what is read.
 pub struct Meter {
     inner: Box<dyn BufRead>,
-    total: Option<u64>,
-    read: u64,
-    begun: Instant,
-    shown: u64,
-    quiet: bool,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Meter {
     fn new(session: &Session<'_>, total: Option<u64>, inner: Box<dyn BufRead>) -> Meter {
+        let progress = Progress::default();
+        progress.expect(total.unwrap_or(0));
         Meter {
             inner,
-            total,
-            read: 0,
-            begun: Instant::now(),
-            shown: 0,
-            quiet: !session.shows_progress(),
+            progress: session.shows_progress().then(|| Arc::new(progress)),
         }
     }
 }
@@ -798,22 +870,8 @@ impl Read for Meter {
             return Err(io::Error::other("interrupted"));
         }
         let count = self.inner.read(into)?;
-        self.read += count as u64;
-        // Nothing for what is quick.
-        if !self.quiet && self.begun.elapsed() > Duration::from_millis(700) {
-            let percent = match self.total {
-                Some(total) if total > 0 => self.read.saturating_mul(100) / total,
-                _ => 0,
-            };
-            if count == 0 {
-                super::show_progress("\r\u{1b}[K");
-            } else if percent != self.shown {
-                self.shown = percent;
-                super::show_progress(&format!(
-                    "\r{percent:>3}% of {} KiB",
-                    self.total.unwrap_or(0) >> 10
-                ));
-            }
+        if let Some(progress) = &self.progress {
+            progress.read(count as u64);
         }
         Ok(count)
     }

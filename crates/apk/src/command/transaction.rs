@@ -4,7 +4,7 @@ use super::changes::{Line, summary};
 use super::scripts::{Runner, hooks};
 use super::session::{Failure, Known, Session, failure, io_at};
 use super::{complain, recovery, warn};
-use apk::commit::{Commit, CommitError, Event, Logged, Policy, Step};
+use apk::commit::{Commit, CommitError, Event, Logged, Open, Policy, Step};
 use apk::dependency::{Dependency, Operator};
 use apk::keys::Trust;
 use apk::package::{self, Identity, PkgInfo, Reader};
@@ -108,10 +108,7 @@ impl Extra {
         })
     }
 
-    pub fn open(
-        &mut self,
-        identity: &Identity,
-    ) -> Option<Box<dyn FnOnce() -> io::Result<Box<dyn BufRead>>>> {
+    pub fn open(&mut self, identity: &Identity) -> Option<Open> {
         match self.bytes.remove(&identity.to_string())? {
             Bytes::File(path) => Some(Box::new(move || {
                 Ok(Box::new(BufReader::new(File::open(path)?)))
@@ -221,6 +218,8 @@ pub fn carry_out(session: &mut Session<'_>, work: Work) -> Result<u8, Failure> {
             history: true,
             space: history_space(&session.root)?,
         }),
+        // A server answers several at a time; what is here already needs processors.
+        readers: if session.fetching.expects() { 8 } else { 0 },
         interrupted: Some(signal_pending),
     };
     for signal in ENDING {

@@ -1,7 +1,7 @@
 //! Changing a root: all of a transaction or nothing of it.
 //!
 //! ```text
-//! packages ──[stage]──▶ new files beside their places ─┐
+//! packages ─[ahead]─[stage]─▶ new files beside their places ┐
 //!                                                      ├─[plan]─▶ journal ── flushed ══ renamed: the point of no return
 //! database, world ──────▶ written beside their places ─┘             │
 //!                                       [carry]: scripts, renames, triggers, the database by rename, one flush
@@ -12,6 +12,7 @@
 //! What fails before the point of no return leaves the root as it was. What fails behind it is undone. What is killed is
 //! finished or undone by [`recover`], from the journal (docs/formats/journal.md).
 
+mod ahead;
 mod carry;
 mod claims;
 mod kept;
@@ -28,18 +29,20 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::Open;
 pub use kept::{KEPT, Kept};
 pub use recover::{Recovered, is_pending, recover};
 
 use crate::database::{Database, DatabaseError};
 use crate::dependency::Dependency;
+use crate::digest::Digest;
 use crate::journal::JournalError;
 use crate::keys::KeyRing;
 use crate::package::PackageError;
 use crate::record::Record;
 use crate::version::Version;
 use std::ffi::OsStr;
-use std::io::{self, BufRead};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use sys::fs::{FileSystem, Kind, Meta};
@@ -117,8 +120,8 @@ pub struct Change {
 pub struct New {
     /// What the index, or the package itself, tells of it.
     pub record: Record,
-    /// Where its bytes come from.
-    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn BufRead>>>,
+    /// Where its bytes come from; taken when they are read.
+    pub open: Option<Open>,
     /// The signature is checked here, and not the index's identity relied on.
     pub check_signature: bool,
     /// The tag of its repository.
@@ -168,6 +171,8 @@ pub struct Policy {
     pub journal: Option<Logged>,
     /// Packages that are pinned to another tag without being changed.
     pub pins: Vec<(String, Option<String>)>,
+    /// How many packages are read at the same time; 0: one a processor.
+    pub readers: usize,
     /// Asked now and then, until there is no way back: whether to give up.
     pub interrupted: Option<fn() -> bool>,
 }
@@ -324,13 +329,11 @@ pub(crate) fn remove_tree(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
 /// The checksum of what is at a path, by the algorithm that gives digests of that length: of a file's contents, of a
 /// link's target. `None`: there is nothing that has one.
 fn digest_of(fs: &dyn FileSystem, path: &Path, meta: &Meta, length: usize) -> Option<Vec<u8>> {
-    use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
-    let algorithm = if length == 32 {
-        &SHA256
+    let mut context = if length == 32 {
+        Digest::sha256()
     } else {
-        &SHA1_FOR_LEGACY_USE_ONLY
+        Digest::sha1()
     };
-    let mut context = Context::new(algorithm);
     match meta.kind {
         Kind::Link => context.update(fs.read_link(path).ok()?.as_os_str().as_bytes()),
         Kind::File => {
@@ -347,7 +350,7 @@ fn digest_of(fs: &dyn FileSystem, path: &Path, meta: &Meta, length: usize) -> Op
         }
         Kind::Folder | Kind::Other => return None,
     }
-    Some(context.finish().as_ref().to_vec())
+    Some(context.finish())
 }
 
 /// `file` of `package`, as errors tell it.

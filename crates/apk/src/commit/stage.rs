@@ -1,5 +1,6 @@
 //! Staging: the new files of all packages, beside their places, while the packages stream in.
 
+use super::ahead::{Ahead, Trouble, Unpacked};
 use super::claims::{Claim, Claims};
 use super::tree::{Found, Spot, Tree};
 use super::{
@@ -8,13 +9,14 @@ use super::{
 };
 use crate::archive::tar::{self, Entry};
 use crate::database::{Acl, Database, Installed, OwnedFile, OwnedFolder};
+use crate::digest::sha1;
 use crate::journal::{Action, Log, Operation};
 use crate::keys::{KeyRing, Trust};
-use crate::package::{Data, PackageError, Reader};
+use crate::package::PackageError;
 use crate::record::Record;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use sys::fs::{Attributes, FileSystem, Kind, Node};
@@ -99,8 +101,21 @@ impl<'a> Stage<'a> {
     }
 
     /// Stages all parts.
-    pub fn all(&mut self, steps: Vec<Step>) -> Result<Vec<Staged>, CommitError> {
+    pub fn all(&mut self, mut steps: Vec<Step>) -> Result<Vec<Staged>, CommitError> {
         let mut parts = Vec::new();
+        let packages = steps
+            .iter_mut()
+            .filter_map(|step| match &mut step.new {
+                Some(Source::Package(new)) => new.open.take(),
+                _ => None,
+            })
+            .collect();
+        let threads = match self.policy.readers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            readers => readers,
+        };
+        let mut ahead = Ahead::begin(packages, self.keys, threads, self.policy.interrupted)
+            .map_err(self.io(Path::new("")))?;
         for step in steps {
             self.check_interrupt()?;
             self.old = step.old.as_ref().and_then(|name| {
@@ -113,7 +128,11 @@ impl<'a> Stage<'a> {
             let package = match step.new {
                 None if self.old.is_none() => continue,
                 None => None,
-                Some(Source::Package(new)) => Some(self.package(new)?),
+                Some(Source::Package(new)) => {
+                    let package = self.package(new, &mut ahead)?;
+                    ahead.done();
+                    Some(package)
+                }
                 Some(Source::Kept(kept)) => {
                     used = Some(kept.folder.clone());
                     Some(self.kept(kept)?)
@@ -153,14 +172,28 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn package(&mut self, new: New) -> Result<Installed, CommitError> {
+    /// What a package's bytes came to.
+    fn trouble(&self, trouble: Trouble, path: &Path) -> CommitError {
+        match trouble {
+            Trouble::Unopened(source) => CommitError::Fetch {
+                package: self.package.clone(),
+                source,
+            },
+            Trouble::Wrong(source) => self.wrong(source),
+            Trouble::Interrupted => CommitError::Interrupted,
+            Trouble::Sink(source) => self.io(path)(source),
+        }
+    }
+
+    fn package(&mut self, new: New, ahead: &mut Ahead) -> Result<Installed, CommitError> {
         self.package = new.record.full_name();
-        let input = (new.open)().map_err(|source| CommitError::Fetch {
-            package: self.package.clone(),
-            source,
-        })?;
-        let reader = Reader::open(input, self.keys).map_err(|error| self.wrong(error))?;
-        let control = reader.control.clone();
+        let nowhere = Path::new("");
+        let mut data = ahead
+            .next()
+            .ok_or_else(|| self.io(nowhere)(io::ErrorKind::NotFound.into()))?;
+        let control = data
+            .control()
+            .map_err(|trouble| self.trouble(trouble, nowhere))?;
         if new.check_signature {
             match control.trust {
                 Trust::Good => {}
@@ -182,10 +215,12 @@ impl<'a> Stage<'a> {
             triggers: control.info.triggers,
             scripts: control.scripts,
         };
-        let mut data = reader.data().map_err(|error| self.wrong(error))?;
         // Where what is in the package by now was staged, and its checksum: hard links name it.
         let mut places: Vec<(PathBuf, PathBuf, Option<Vec<u8>>)> = Vec::new();
-        while let Some(entry) = data.next_entry().map_err(|error| self.wrong(error))? {
+        while let Some(entry) = data
+            .next_entry()
+            .map_err(|trouble| self.trouble(trouble, nowhere))?
+        {
             self.check_interrupt()?;
             let Some(path) = plain_path(&entry.path) else {
                 let path = String::from_utf8_lossy(&entry.path).into_owned();
@@ -221,7 +256,6 @@ impl<'a> Stage<'a> {
             self.put(&path, slot, inode, hash.clone())?;
             own(&mut package, &path, acl, hash);
         }
-        data.finish().map_err(|error| self.wrong(error))?;
         Ok(package)
     }
 
@@ -384,12 +418,12 @@ impl<'a> Stage<'a> {
         Ok(self.fs.metadata(place)?.inode)
     }
 
-    fn entry<R: BufRead>(
+    fn entry(
         &mut self,
         entry: &Entry,
         path: &Path,
         slot: &Slot,
-        data: &mut Data<R>,
+        data: &mut Unpacked,
         places: &[(PathBuf, PathBuf, Option<Vec<u8>>)],
     ) -> Result<(u64, Option<Vec<u8>>), CommitError> {
         let acl = (entry.uid, entry.gid, entry.mode);
@@ -400,20 +434,17 @@ impl<'a> Stage<'a> {
                 let mut file = self.make(slot, path, |place| self.fs.create(place, 0o600))?;
                 let interrupted = self.policy.interrupted;
                 let hash = data
-                    .copy_file(entry, &mut |bytes| {
+                    .copy_file(&mut |bytes| {
                         if interrupted.is_some_and(|asked| asked()) {
                             return Err(io::ErrorKind::Interrupted.into());
                         }
                         file.write_all(bytes)
                     })
-                    .map_err(|source| match source {
-                        PackageError::Read(source)
-                            if source.kind() == io::ErrorKind::Interrupted =>
-                        {
+                    .map_err(|trouble| match trouble {
+                        Trouble::Sink(source) if source.kind() == io::ErrorKind::Interrupted => {
                             CommitError::Interrupted
                         }
-                        PackageError::Read(source) => self.io(path)(source),
-                        source => self.wrong(source),
+                        trouble => self.trouble(trouble, path),
                     })?;
                 let inode = file.finish(&attributes).map_err(self.io(path))?;
                 Ok((inode, Some(hash)))
@@ -422,12 +453,10 @@ impl<'a> Stage<'a> {
                 let target = Path::new(OsStr::from_bytes(&entry.link));
                 self.make(slot, path, |place| self.fs.symlink(target, place))?;
                 self.tree.add_link(slot.real.clone(), target.to_owned());
-                let digest =
-                    ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &entry.link);
                 let inode = self
                     .finish(place, &attributes, true)
                     .map_err(self.io(path))?;
-                Ok((inode, Some(digest.as_ref().to_vec())))
+                Ok((inode, Some(sha1(&entry.link).to_vec())))
             }
             tar::Kind::HardLink => {
                 let target = plain_path(&entry.link);

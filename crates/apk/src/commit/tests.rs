@@ -73,7 +73,7 @@ pub fn install(record: Record, bytes: Vec<u8>, old: bool) -> Change {
         old: old.then_some(name),
         new: Some(New {
             record,
-            open: Box::new(move || Ok(Box::new(std::io::Cursor::new(bytes)))),
+            open: Some(Box::new(move || Ok(Box::new(std::io::Cursor::new(bytes))))),
             check_signature: false,
             tag: None,
         }),

@@ -1,6 +1,6 @@
 //! Fetching over HTTP/1.1 (RFC 9110, RFC 9112), with TLS by rustls where the program is built with it.
 //!
-//! A [`Client`] keeps one connection and uses it again; a [`Body`] reads one answer, and goes on where it was when the
+//! A [`Client`] keeps its connections and uses them again; a [`Body`] reads one answer, and goes on where it was when the
 //! connection breaks in the middle.
 
 mod answer;
@@ -11,9 +11,8 @@ mod provider;
 mod stream;
 
 use answer::{Answer, Framing};
-use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use stream::Stream;
 
@@ -110,11 +109,12 @@ pub struct Settings {
     pub check_certificate: bool,
 }
 
-/// Fetches, one request after the other.
+/// Fetches; its clones may do so at the same time.
 #[derive(Clone)]
 pub struct Client {
     settings: Settings,
-    kept: Rc<RefCell<Option<Kept>>>,
+    /// Connections that nobody uses just now.
+    kept: Arc<Mutex<Vec<Kept>>>,
 }
 
 /// What a request came to.
@@ -130,7 +130,7 @@ impl Client {
     pub fn new(settings: Settings) -> Client {
         Client {
             settings,
-            kept: Rc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -223,9 +223,7 @@ impl Client {
         since: Option<SystemTime>,
     ) -> io::Result<(Answer, BufReader<Stream>)> {
         let proxy = proxy(url);
-        let kept = self.kept.borrow_mut().take().filter(|kept| {
-            (kept.tls, kept.host.as_str(), kept.port) == (url.tls, url.host.as_str(), url.port)
-        });
+        let kept = self.kept(url);
         let mut text = String::from("GET ");
         if proxy.is_some() && !url.tls {
             text.push_str(&format!("http://{}", url.authority()));
@@ -264,9 +262,20 @@ impl Client {
         ask(BufReader::with_capacity(64 * 1024, stream))
     }
 
+    /// A connection to an address' server that is open already.
+    fn kept(&self, url: &Url) -> Option<Kept> {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |kept: &Kept| {
+            (kept.tls, kept.host.as_str(), kept.port) == (url.tls, url.host.as_str(), url.port)
+        };
+        let at = all.iter().position(fits)?;
+        Some(all.swap_remove(at))
+    }
+
     fn keep(&self, url: &Url, stream: BufReader<Stream>, keep: bool) {
         if keep {
-            *self.kept.borrow_mut() = Some(Kept {
+            let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push(Kept {
                 tls: url.tls,
                 host: url.host.clone(),
                 port: url.port,

@@ -21,8 +21,7 @@ pub struct Identity([u8; 20]);
 impl Identity {
     /// Of these control bytes.
     pub fn of(control: &[u8]) -> Identity {
-        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, control);
-        Identity(digest.as_ref().try_into().unwrap_or_default())
+        Identity(crate::digest::sha1(control))
     }
 
     /// From its bytes.

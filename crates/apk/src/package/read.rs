@@ -3,9 +3,9 @@
 use super::{Identity, PackageError, PkgInfo, Script};
 use crate::archive::member::{Keep, Members};
 use crate::archive::tar::{self, Entry};
+use crate::digest::Digest;
 use crate::encoding;
 use crate::keys::{Algorithm, KeyRing, Signature, Trust};
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -102,6 +102,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Data {
             tar: tar::Reader::new(self.members),
             data_hash,
+            buffer: Vec::new(),
         })
     }
 }
@@ -110,6 +111,7 @@ impl<R: BufRead> Reader<R> {
 pub struct Data<R: BufRead> {
     tar: tar::Reader<Members<R>>,
     data_hash: String,
+    buffer: Vec<u8>,
 }
 
 impl<R: BufRead> Data<R> {
@@ -125,28 +127,27 @@ impl<R: BufRead> Data<R> {
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Vec<u8>, PackageError> {
         let name = || String::from_utf8_lossy(&entry.path).into_owned();
-        let (want, algorithm) = if let Some(hex) = entry.record(b"APK-TOOLS.checksum.SHA1") {
-            (encoding::from_hex(hex), &SHA1_FOR_LEGACY_USE_ONLY)
+        let (want, mut digest) = if let Some(hex) = entry.record(b"APK-TOOLS.checksum.SHA1") {
+            (encoding::from_hex(hex), Digest::sha1())
         } else if let Some(hex) = entry.record(b"APK-TOOLS.checksum.SHA256") {
-            (encoding::from_hex(hex), &SHA256)
+            (encoding::from_hex(hex), Digest::sha256())
         } else {
             return Err(PackageError::NoChecksum(name()));
         };
-        let mut context = Context::new(algorithm);
-        let mut buffer = vec![0; 64 * 1024];
+        self.buffer.resize(64 * 1024, 0);
         loop {
-            let count = self.tar.read(&mut buffer)?;
-            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            let count = self.tar.read(&mut self.buffer)?;
+            let Some(bytes) = self.buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
                 break;
             };
-            context.update(bytes);
+            digest.update(bytes);
             sink(bytes)?;
         }
-        let found = context.finish();
-        if want.as_deref() != Some(found.as_ref()) {
+        let found = digest.finish();
+        if want.as_ref() != Some(&found) {
             return Err(PackageError::WrongFile(name()));
         }
-        Ok(found.as_ref().to_vec())
+        Ok(found)
     }
 
     /// Reads what is left, and checks the whole against `datahash`.

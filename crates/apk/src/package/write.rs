@@ -2,9 +2,10 @@
 
 use super::{Identity, PackageError, PkgInfo, Script};
 use crate::archive::tar::{Entry, Kind, Writer};
+use crate::digest::{Digest, sha1};
 use crate::encoding;
 use flate2::{Compression, GzBuilder};
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use ring::digest::{SHA256, digest};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -99,7 +100,7 @@ fn data_member(contents: &[Contents], mtime: u64) -> io::Result<(Vec<u8>, u64)> 
                 data.append(&entry, &mut file)?;
             }
             (Kind::Symlink, _) => {
-                let hash = encoding::hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &entry.link).as_ref());
+                let hash = encoding::hex(&sha1(&entry.link));
                 entry
                     .records
                     .insert(0, (b"APK-TOOLS.checksum.SHA1".to_vec(), hash.into_bytes()));
@@ -116,7 +117,7 @@ fn show(path: &[u8]) -> String {
 }
 
 fn checksum(file: &mut File) -> io::Result<(String, u64)> {
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    let mut context = Digest::sha1();
     let (mut buffer, mut size) = (vec![0; 64 * 1024], 0);
     loop {
         let count = file.read(&mut buffer)?;
@@ -126,7 +127,7 @@ fn checksum(file: &mut File) -> io::Result<(String, u64)> {
         context.update(bytes);
         size += count as u64;
     }
-    Ok((encoding::hex(context.finish().as_ref()), size))
+    Ok((encoding::hex(&context.finish()), size))
 }
 
 #[cfg(test)]
