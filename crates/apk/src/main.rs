@@ -6,6 +6,9 @@ mod net;
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static HEAP: sys::heap::Heap = sys::heap::Heap;
+
 fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args_os().collect();
     #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
