@@ -2,7 +2,7 @@
 
 use crate::exec::{Flow, Shell, strerror};
 use crate::parser::Parser;
-use crate::{AppletFn, RegexFn, builtins};
+use crate::{Applet, RegexFn, builtins};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ const USAGE: &str =
 /// status to exit with.
 pub fn main(
     arguments: &[OsString],
-    applets: Option<fn(&[u8]) -> Option<AppletFn>>,
+    applets: Option<fn(&[u8]) -> Option<Applet>>,
     regex: Option<RegexFn>,
 ) -> i32 {
     let mut shell = Shell::new();

@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::parser::Aliases;
 use crate::session::Session;
 use crate::variables::Variables;
-use crate::{AppletFn, BuiltinFn, RegexFn};
+use crate::{Applet, BuiltinFn, RegexFn};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub struct Shell {
     pub(crate) functions: Names<Rc<Redirected>>,
     pub(crate) aliases: Aliases,
     pub(crate) registered: HashMap<&'static str, BuiltinFn>,
-    pub(crate) applets: Option<fn(&[u8]) -> Option<AppletFn>>,
+    pub(crate) applets: Option<fn(&[u8]) -> Option<Applet>>,
     pub(crate) options: Options,
     /// `$0`
     pub(crate) name: Vec<u8>,

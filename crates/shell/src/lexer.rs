@@ -20,11 +20,33 @@ pub enum Token {
     End,
 }
 
-/// Longest first.
-const OPERATORS: [&str; 21] = [
-    "<<-", "<<<", "&>>", "&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "&",
-    "|", ";", "<", ">", "(", ")",
-];
+/// The longest operator that a text begins with.
+fn operator(text: &[u8]) -> Option<&'static str> {
+    Some(match text {
+        [b'<', b'<', b'-', ..] => "<<-",
+        [b'<', b'<', b'<', ..] => "<<<",
+        [b'<', b'<', ..] => "<<",
+        [b'<', b'&', ..] => "<&",
+        [b'<', b'>', ..] => "<>",
+        [b'<', ..] => "<",
+        [b'>', b'>', ..] => ">>",
+        [b'>', b'&', ..] => ">&",
+        [b'>', b'|', ..] => ">|",
+        [b'>', ..] => ">",
+        [b'&', b'>', b'>', ..] => "&>>",
+        [b'&', b'>', ..] => "&>",
+        [b'&', b'&', ..] => "&&",
+        [b'&', ..] => "&",
+        [b'|', b'|', ..] => "||",
+        [b'|', ..] => "|",
+        [b';', b';', ..] => ";;",
+        [b';', b'&', ..] => ";&",
+        [b';', ..] => ";",
+        [b'(', ..] => "(",
+        [b')', ..] => ")",
+        _ => return None,
+    })
+}
 
 /// How deep `${…}`, `$(…)` and quotes may lie inside one another.
 const DEEPEST: u32 = 200;
@@ -35,6 +57,11 @@ fn is_blank(byte: u8) -> bool {
 
 fn ends_word(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b'\n' | b'&' | b'|' | b';' | b'<' | b'>' | b'(' | b')')
+}
+
+/// Whether a byte means nothing but itself in every word.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b',' | b'+' | b'@' | b'%')
 }
 
 pub(crate) fn is_name_start(byte: u8) -> bool {
@@ -82,6 +109,14 @@ impl Parser {
             self.line += 1;
         }
         self.at += 1;
+    }
+
+    /// Takes over the byte here and those behind it that are of this kind; line ends are of none.
+    fn run(&mut self, text: &mut Vec<u8>, kind: impl Fn(u8) -> bool) {
+        let rest = self.source.get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| kind(**byte)).count().max(1);
+        text.extend_from_slice(rest.get(..count).unwrap_or_default());
+        self.at += count;
     }
 
     /// Takes out line continuations that stand so many bytes ahead.
@@ -138,10 +173,7 @@ impl Parser {
                 self.unfold(2);
             }
             let rest = self.source.get(self.at..).unwrap_or_default();
-            let operator = OPERATORS
-                .iter()
-                .find(|operator| rest.starts_with(operator.as_bytes()));
-            if let Some(operator) = operator {
+            if let Some(operator) = operator(rest) {
                 self.at += operator.len();
                 return Ok(Token::Operator(operator));
             }
@@ -155,6 +187,17 @@ impl Parser {
                 .fold(0, |number, digit| number * 10 + i32::from(digit - b'0'));
             self.at += digits;
             return Ok(Token::Number(number));
+        }
+        // Most words are of one piece.
+        let plain = rest.iter().take_while(|byte| is_plain(**byte)).count();
+        if plain > 0
+            && rest
+                .get(plain)
+                .is_some_and(|byte| ends_word(*byte) && !matches!(byte, b'<' | b'>'))
+        {
+            let text = rest.get(..plain).unwrap_or_default().to_vec();
+            self.at += plain;
+            return Ok(Token::Word(Word(vec![Part::Text(text)])));
         }
         Ok(Token::Word(self.word(Until::Blank, false)?))
     }
@@ -238,6 +281,7 @@ impl Parser {
                         text.extend(user);
                     }
                 }
+                byte if is_plain(byte) => self.run(&mut text, is_plain),
                 byte => {
                     text.push(byte);
                     self.bump();
@@ -303,10 +347,11 @@ impl Parser {
                     self.at += 1;
                     return Ok(text);
                 }
-                Some(byte) => {
-                    text.push(byte);
+                Some(b'\n') => {
+                    text.push(b'\n');
                     self.bump();
                 }
+                Some(_) => self.run(&mut text, |byte| !matches!(byte, b'\'' | b'\n')),
             }
         }
     }
@@ -331,10 +376,13 @@ impl Parser {
                     flush(&mut parts, &mut text);
                     parts.push(self.backquoted(true)?);
                 }
-                Some(byte) => {
-                    text.push(byte);
+                Some(b'\n') => {
+                    text.push(b'\n');
                     self.bump();
                 }
+                Some(_) => self.run(&mut text, |byte| {
+                    !matches!(byte, b'"' | b'\\' | b'$' | b'`' | b'\n')
+                }),
             }
         }
     }

@@ -48,8 +48,29 @@ use std::path::Path;
 /// first argument is its name.
 pub type BuiltinFn = fn(&mut Shell, &[Vec<u8>]) -> i32;
 
-/// A program that is part of the host's: run in a forked child, without exec. The first argument is its name.
+/// What runs an applet: the first argument is its name, the result its status.
 pub type AppletFn = fn(&[OsString]) -> i32;
+
+/// A program that is part of the host's: it needs no exec.
+#[derive(Clone, Copy, Debug)]
+pub struct Applet {
+    /// Runs it.
+    pub run: AppletFn,
+    /// Whether it may run with these arguments, of which the first is its name, in the shell's own process.
+    pub unseen: fn(&[Vec<u8>]) -> Unseen,
+}
+
+/// Whether anybody can tell that an applet had no process of its own: it must end by itself and soon, read no standard
+/// input, and change nothing of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It needs a process.
+    No,
+    /// It prints nothing, unless it fails.
+    Silent,
+    /// What it prints must be caught: a closed pipe ends the one who writes. Its name alone decides this.
+    Prints,
+}
 
 /// Whether an extended regular expression (POSIX.1-2024, 9.4) matches somewhere in a text; the error says what is
 /// wrong with the expression.
@@ -119,7 +140,7 @@ impl Shell {
     }
 
     /// Says where applets are found.
-    pub fn set_applets(&mut self, lookup: fn(&[u8]) -> Option<AppletFn>) {
+    pub fn set_applets(&mut self, lookup: fn(&[u8]) -> Option<Applet>) {
         self.applets = Some(lookup);
     }
 

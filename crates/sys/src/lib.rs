@@ -8,6 +8,7 @@
 //! - [`process`]: fork, exec, wait, signals, pidfds
 //! - [`tty`]: terminals: raw mode, window size, the foreground process group
 //! - [`net`]: netlink, interface ioctls, raw sockets
+//! - [`heap`]: an allocator for programs that make and drop many small objects
 //! - [`init`]: what PID 1 and the daemons it starts need
 //! - [`ipc`]: System V objects removed
 //! - [`kernel`]: modules, mounts, loop devices, reboot, the console
@@ -18,6 +19,7 @@
 
 pub mod control;
 pub mod fs;
+pub mod heap;
 pub mod init;
 pub mod ipc;
 pub mod kernel;

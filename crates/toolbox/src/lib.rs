@@ -84,23 +84,51 @@ pub fn unknown(name: &[u8]) -> i32 {
     127
 }
 
-/// How the shell finds applets: they run in a forked child, without exec.
-pub fn lookup(name: &[u8]) -> Option<shell::AppletFn> {
-    find(name).map(|_| in_shell as shell::AppletFn)
+/// How the shell finds applets: they run in a forked child, without exec, or, the cheap ones, in the shell itself.
+pub fn lookup(name: &[u8]) -> Option<shell::Applet> {
+    find(name).map(|_| shell::Applet {
+        run: in_shell,
+        unseen,
+    })
 }
 
-/// An applet in the shell's forked child. The process takes the applet's name, so that `ps`, `pidof` and `killall`
-/// find it by what it does.
 fn in_shell(arguments: &[OsString]) -> i32 {
     let called = arguments.first().map_or(&b""[..], |word| word.as_bytes());
     let name = called.strip_prefix(b"-").unwrap_or(called);
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    if let Ok(text) = std::ffi::CString::new(name) {
-        // A process without its name runs as well.
-        let _ = rustix::thread::set_name(&text);
-    }
     match find(name) {
         Some(applet) => run(applet, arguments),
         None => unknown(name),
+    }
+}
+
+/// Which applets need no process. None of these reads the standard input, and what they print goes through
+/// [`common::lines::Output`], which keeps nothing from one run to the next.
+fn unseen(arguments: &[Vec<u8>]) -> shell::Unseen {
+    let Some((name, words)) = arguments.split_first() else {
+        return shell::Unseen::No;
+    };
+    let options: Vec<u8> = words
+        .iter()
+        .filter(|word| word.starts_with(b"-"))
+        .flatten()
+        .copied()
+        .collect();
+    match name.as_slice() {
+        b"basename" | b"dirname" | b"expr" | b"readlink" | b"realpath" | b"uname" => {
+            shell::Unseen::Prints
+        }
+        b"mkdir" | b"rmdir" | b"ln" | b"chmod" | b"touch"
+            if options.iter().all(|letter| b"-pfsn".contains(letter)) =>
+        {
+            shell::Unseen::Silent
+        }
+        // Without -f it may ask.
+        b"rm"
+            if options.contains(&b'f') && options.iter().all(|letter| b"-rRf".contains(letter)) =>
+        {
+            shell::Unseen::Silent
+        }
+        _ => shell::Unseen::No,
     }
 }

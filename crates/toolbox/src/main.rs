@@ -3,6 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+#[global_allocator]
+static HEAP: sys::heap::Heap = sys::heap::Heap;
+
 fn main() {
     sys::process::reset_sigpipe();
     let arguments: Vec<OsString> = std::env::args_os().collect();

@@ -3,7 +3,7 @@
 use super::{Flow, RedirectError, Shell, strerror};
 use crate::ast::{Assignment, Redirected};
 use crate::jobs::Place;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,10 @@ impl Shell {
 
     /// Runs a program or an applet to its end, in a process of its own.
     pub(crate) fn run_program(&mut self, arguments: &[Vec<u8>]) -> Result<(), Flow> {
+        if let Some(status) = self.unseen_applet(arguments) {
+            self.status = status;
+            return Ok(());
+        }
         let pid = match self.spawned(arguments) {
             Some(Ok(pid)) => pid,
             Some(Err(status)) => {
@@ -119,7 +123,11 @@ impl Shell {
             && let Some(applet) = self.applets.and_then(|lookup| lookup(&name))
         {
             process::replace_environment(&environment);
-            return applet(&words);
+            // So that `ps`, `pidof` and `killall` find it by what it does; one without its name runs as well.
+            if let Ok(text) = CString::new(name.clone()) {
+                let _ = rustix::thread::set_name(&text);
+            }
+            return (applet.run)(&words);
         }
         let Some(path) = self.find_program(&name) else {
             self.line_message(&name, "not found");
