@@ -6,8 +6,8 @@ use crate::keys::KeyRing;
 use crate::package::{Control, PackageError, Reader};
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use std::time::Duration;
 pub type Open = Box<dyn FnOnce() -> io::Result<Box<dyn BufRead>> + Send>;
 
 /// Bytes of a file in one message, at most.
-const PIECE: usize = 64 * 1024;
-/// Messages of a package that wait to be written, at most.
-const WAITING: usize = 16;
+const PIECE: usize = 32 * 1024;
+/// Buffers that may be filled at a time: what the packages behind the first one may take. A whole package of usual size
+/// fits, so that the threads need not wait for the one that writes.
+const BUFFERS: usize = 256;
 /// How long a signal may wait for an answer.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -51,16 +52,84 @@ pub enum Trouble {
     Sink(io::Error),
 }
 
-/// Buffers that were written and can be filled again.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+/// The buffers of all packages.
+#[derive(Default)]
+struct Buffers {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Filled, and not yet written.
+    filled: usize,
+    /// Written: they can be filled again.
+    spare: Vec<Vec<u8>>,
+    /// The number of the package that is being written.
+    first: usize,
+    /// Nobody wants any more.
+    closed: bool,
+}
+
+/// Nobody wants the rest.
+struct Gone;
+
+impl Buffers {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer to fill, for a package. The one that is waited for gets one always.
+    fn take(&self, package: usize) -> Result<Vec<u8>, Gone> {
+        let mut state = self.lock();
+        while !state.closed && package > state.first && state.filled >= BUFFERS {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return Err(Gone);
+        }
+        state.filled += 1;
+        Ok(state
+            .spare
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(PIECE)))
+    }
+
+    fn give_back(&self, mut bytes: Vec<u8>) {
+        // What has no bytes had no buffer.
+        if bytes.capacity() == 0 {
+            return;
+        }
+        bytes.clear();
+        let mut state = self.lock();
+        state.filled = state.filled.saturating_sub(1);
+        state.spare.push(bytes);
+        // In good time, but not for each one.
+        if state.filled == BUFFERS / 2 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+}
 
 /// The packages of a transaction, in its order.
 pub struct Ahead {
     packages: VecDeque<Receiver<Message>>,
-    spare: Spare,
-    /// One for each package that was begun and is not yet done with: so no thread runs too far ahead.
-    begun: Receiver<()>,
+    buffers: Arc<Buffers>,
     asked: Option<fn() -> bool>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.buffers.change(|state| state.closed = true);
+    }
 }
 
 impl Ahead {
@@ -74,32 +143,34 @@ impl Ahead {
         threads: usize,
         asked: Option<fn() -> bool>,
     ) -> io::Result<Ahead> {
-        let spare = Spare::default();
         let (mut receivers, mut jobs) = (VecDeque::new(), VecDeque::new());
-        for open in packages {
-            let (sender, receiver) = sync_channel(WAITING);
+        for (number, open) in packages.into_iter().enumerate() {
+            let (sender, receiver) = channel();
             receivers.push_back(receiver);
-            jobs.push_back((open, sender));
+            jobs.push_back((number, open, sender));
         }
         let threads = threads.clamp(1, 8).min(jobs.len());
-        let (begin, begun) = sync_channel(2 * threads.max(1));
         let (jobs, keys) = (Arc::new(Mutex::new(jobs)), Arc::new(keys.clone()));
+        let buffers = Arc::<Buffers>::default();
         for number in 0..threads {
-            let (jobs, keys, spare, begin) = (
-                Arc::clone(&jobs),
-                Arc::clone(&keys),
-                Arc::clone(&spare),
-                begin.clone(),
-            );
+            let (jobs, keys, buffers) =
+                (Arc::clone(&jobs), Arc::clone(&keys), Arc::clone(&buffers));
             let started = thread::Builder::new().spawn(move || {
-                // Leave first, then the next in order: whoever is waited for has leave.
-                while begin.send(()).is_ok() {
+                // In their order: the one that is waited for was begun before all others.
+                loop {
                     let job = jobs
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .pop_front();
-                    let Some((open, out)) = job else { return };
-                    let _ = unpack(open, &keys, &out, &spare);
+                    let Some((number, open, out)) = job else {
+                        return;
+                    };
+                    // Also a package without files needs leave to be begun.
+                    match buffers.take(number) {
+                        Ok(buffer) => buffers.give_back(buffer),
+                        Err(Gone) => return,
+                    }
+                    let _ = unpack(open, &keys, &out, &|| buffers.take(number));
                 }
             });
             match started {
@@ -111,8 +182,7 @@ impl Ahead {
         }
         Ok(Ahead {
             packages: receivers,
-            spare,
-            begun,
+            buffers,
             asked,
         })
     }
@@ -121,22 +191,22 @@ impl Ahead {
     pub fn next(&mut self) -> Option<Unpacked> {
         Some(Unpacked {
             messages: self.packages.pop_front()?,
-            spare: Arc::clone(&self.spare),
+            buffers: Arc::clone(&self.buffers),
             asked: self.asked,
             current: None,
         })
     }
 
-    /// Another package may be begun.
+    /// The next package is the first now.
     pub fn done(&self) {
-        let _ = self.begun.try_recv();
+        self.buffers.change(|state| state.first += 1);
     }
 }
 
 /// A package that comes out of a thread.
 pub struct Unpacked {
     messages: Receiver<Message>,
-    spare: Spare,
+    buffers: Arc<Buffers>,
     asked: Option<fn() -> bool>,
     current: Option<Piece>,
 }
@@ -174,6 +244,9 @@ impl Unpacked {
 
     /// The next entry. `None`: the package was read to its end, and all of it was as it should be.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, Trouble> {
+        if let Some(unread) = self.current.take() {
+            self.buffers.give_back(unread.bytes);
+        }
         loop {
             match self.message()? {
                 Message::Piece(mut piece) => match piece.entry.take() {
@@ -182,7 +255,7 @@ impl Unpacked {
                         return Ok(Some(entry));
                     }
                     // More of a file that nobody wants.
-                    None => self.give_back(piece.bytes),
+                    None => self.buffers.give_back(piece.bytes),
                 },
                 Message::End => return Ok(None),
                 _ => {}
@@ -199,7 +272,7 @@ impl Unpacked {
         loop {
             if let Some(piece) = piece {
                 sink(&piece.bytes).map_err(Trouble::Sink)?;
-                self.give_back(piece.bytes);
+                self.buffers.give_back(piece.bytes);
                 if let Some(hash) = piece.hash {
                     return Ok(hash);
                 }
@@ -210,31 +283,20 @@ impl Unpacked {
             };
         }
     }
-
-    fn give_back(&self, mut bytes: Vec<u8>) {
-        bytes.clear();
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < WAITING {
-            spare.push(bytes);
-        }
-    }
 }
-
-/// Nobody wants the rest.
-struct Gone;
 
 fn unpack(
     open: Open,
     keys: &KeyRing,
-    out: &SyncSender<Message>,
-    spare: &Spare,
+    out: &Sender<Message>,
+    buffer: &dyn Fn() -> Result<Vec<u8>, Gone>,
 ) -> Result<(), Gone> {
     let send = |message| out.send(message).map_err(|_| Gone);
     let input = match open() {
         Ok(input) => input,
         Err(error) => return send(Message::Unopened(error)),
     };
-    match entries(input, keys, &send, spare) {
+    match entries(input, keys, &send, buffer) {
         Ok(()) => send(Message::End),
         Err(error) => send(Message::Wrong(error)),
     }
@@ -244,13 +306,9 @@ fn entries(
     input: Box<dyn BufRead>,
     keys: &KeyRing,
     send: &dyn Fn(Message) -> Result<(), Gone>,
-    spare: &Spare,
+    buffer: &dyn Fn() -> Result<Vec<u8>, Gone>,
 ) -> Result<(), PackageError> {
     let gone = |Gone| PackageError::Read(io::ErrorKind::BrokenPipe.into());
-    let buffer = || {
-        let kept = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.unwrap_or_else(|| Vec::with_capacity(PIECE))
-    };
     let reader = Reader::open(input, keys)?;
     send(Message::Control(Box::new(reader.control.clone()))).map_err(gone)?;
     let mut data = reader.data()?;
@@ -264,18 +322,21 @@ fn entries(
             send(Message::Piece(piece)).map_err(gone)?;
             continue;
         }
-        let mut bytes = buffer();
+        let mut bytes = buffer().map_err(gone)?;
         let mut header = Some(entry.clone());
         let hash = data.copy_file(&entry, &mut |part| {
-            if !bytes.is_empty() && bytes.len() + part.len() > PIECE {
-                let piece = Piece {
-                    entry: header.take(),
-                    bytes: std::mem::replace(&mut bytes, buffer()),
-                    hash: None,
-                };
-                send(Message::Piece(piece)).map_err(|Gone| io::ErrorKind::BrokenPipe)?;
+            for part in part.chunks(PIECE) {
+                if bytes.len() + part.len() > PIECE {
+                    let next = buffer().map_err(|Gone| io::ErrorKind::BrokenPipe)?;
+                    let piece = Piece {
+                        entry: header.take(),
+                        bytes: std::mem::replace(&mut bytes, next),
+                        hash: None,
+                    };
+                    send(Message::Piece(piece)).map_err(|Gone| io::ErrorKind::BrokenPipe)?;
+                }
+                bytes.extend_from_slice(part);
             }
-            bytes.extend_from_slice(part);
             Ok(())
         })?;
         let piece = Piece {
@@ -364,14 +425,19 @@ mod tests {
 
     #[test]
     fn what_nobody_wants_is_passed_over() {
-        let files = vec![
-            ("a".to_owned(), "1".repeat(5 * PIECE)),
-            ("b".to_owned(), "222".to_owned()),
-        ];
-        let packages = vec![open(package("p", &files))];
+        let mut files: Vec<(String, String)> = (0..BUFFERS)
+            .map(|number| (format!("a{number}"), "1".to_owned()))
+            .collect();
+        files.push(("a".to_owned(), "1".repeat(5 * PIECE)));
+        files.push(("b".to_owned(), "222".to_owned()));
+        let packages = (0..3).map(|_| open(package("p", &files))).collect();
         let mut ahead = Ahead::begin(packages, &KeyRing::default(), 2, None).unwrap();
-        let found = read(&mut ahead.next().unwrap(), &|name| name == "b");
-        assert!(found == (vec![files[1].clone()], true));
+        for _ in 0..3 {
+            let found = read(&mut ahead.next().unwrap(), &|name| name == "b");
+            assert!(found == (files[files.len() - 1..].to_vec(), true));
+            ahead.done();
+        }
+        assert_eq!(ahead.buffers.lock().filled, 0);
     }
 
     #[test]
