@@ -1,7 +1,8 @@
 //! apk against apk-tools on packages and an index made for it: wall time, CPU time (user and system) and peak memory.
 //!
-//! `APK_TOOLS` names the program to compare with; without it ours is measured alone. Everything lies in a folder of the
-//! cache and is made once.
+//! `APK_TOOLS` names the program to compare with; without it ours is measured alone. The packages lie in a folder of the
+//! cache and are made once; the roots are in memory, as what a disk's file system does depends on what it did a minute
+//! ago.
 
 use apk::archive::tar::{Entry, Kind};
 use apk::dependency::Dependency;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A file system in memory.
+const ROOTS: &str = "/dev/shm";
 const PACKAGES: usize = 200;
 const FILES: usize = 100;
 /// Bytes in a file, on average.
@@ -255,7 +258,7 @@ impl Bench<'_> {
         ];
         for _ in 0..rounds {
             for (least, (_, program)) in least.iter_mut().zip(&self.programs) {
-                let root = tempfile::tempdir_in(self.place).unwrap();
+                let root = tempfile::tempdir_in(ROOTS).unwrap();
                 for (repo, arguments) in ready {
                     cost(self.command(program, root.path(), repo).args(*arguments));
                 }
@@ -281,7 +284,7 @@ impl Bench<'_> {
     /// Peak memory of an installation.
     fn memory(&self, time: &Path, names: &[&str]) {
         for (name, program) in &self.programs {
-            let root = tempfile::tempdir_in(self.place).unwrap();
+            let root = tempfile::tempdir_in(ROOTS).unwrap();
             let inner = self.command(program, root.path(), "first");
             let output = Command::new(time)
                 .args(["time", "-f", "%M"])
@@ -359,7 +362,7 @@ fn floor(place: &Path) {
                 .arg("usr"),
         );
     }
-    let root = tempfile::tempdir_in(place).unwrap();
+    let root = tempfile::tempdir_in(ROOTS).unwrap();
     let cost = cost(
         Command::new("tar")
             .arg("-C")
