@@ -11,12 +11,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+/// How many folders are kept open.
+const REMEMBERED: usize = 2;
+
 /// The real file system below a folder.
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
-    /// The folder that was worked in last: files come folder by folder.
-    last: RefCell<Option<(PathBuf, Rc<OwnedFd>)>>,
+    /// The folders that were worked in last: files come folder by folder, and some move from one to another.
+    last: RefCell<Vec<(PathBuf, Rc<OwnedFd>)>>,
 }
 
 impl Root {
@@ -48,27 +51,25 @@ impl Root {
     fn parent<'a>(&self, path: &'a Path) -> io::Result<(Rc<OwnedFd>, &'a Path)> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let above = path.parent().unwrap_or(Path::new(""));
-        if let Some((known, fd)) = &*self.last.borrow()
-            && known == above
-        {
+        let mut last = self.last.borrow_mut();
+        if let Some((_, fd)) = last.iter().find(|(known, _)| known == above) {
             return Ok((Rc::clone(fd), Path::new(name)));
         }
         let fd = Rc::new(self.resolve(above, OFlags::PATH | OFlags::DIRECTORY)?);
-        *self.last.borrow_mut() = Some((above.to_owned(), Rc::clone(&fd)));
+        if last.len() >= REMEMBERED {
+            last.remove(0);
+        }
+        last.push((above.to_owned(), Rc::clone(&fd)));
         Ok((fd, Path::new(name)))
     }
 }
 
 impl Root {
-    /// A name that goes may be part of the remembered path.
+    /// A name that goes, or comes to mean something else, may be part of a remembered path.
     fn forget_below(&self, path: &Path) {
-        let mut last = self.last.borrow_mut();
-        if last
-            .as_ref()
-            .is_some_and(|(known, _)| known.starts_with(path))
-        {
-            *last = None;
-        }
+        self.last
+            .borrow_mut()
+            .retain(|(known, _)| !known.starts_with(path));
     }
 }
 
@@ -198,15 +199,16 @@ impl FileSystem for Root {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from_folder, from_name) = self.parent(from)?;
         let (to_folder, to_name) = self.parent(to)?;
-        // A folder that moved is not where it was remembered.
-        self.forget();
+        self.forget_below(from);
+        self.forget_below(to);
         Ok(fs::renameat(from_folder, from_name, to_folder, to_name)?)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let (one_folder, one_name) = self.parent(one)?;
         let (other_folder, other_name) = self.parent(other)?;
-        self.forget();
+        self.forget_below(one);
+        self.forget_below(other);
         Ok(fs::renameat_with(
             one_folder,
             one_name,
@@ -334,6 +336,6 @@ impl FileSystem for Root {
     }
 
     fn forget(&self) {
-        *self.last.borrow_mut() = None;
+        self.last.borrow_mut().clear();
     }
 }
