@@ -160,7 +160,8 @@ pub fn diff(
         let after = (new.mode, new.uid, new.gid);
         if let Some(before) = before.filter(|before| **before != after && new.kind != Kind::Symlink)
         {
-            println!(
+            writeln!(
+                io::stdout(),
                 "{}: mode {:04o}, owner {}:{} -> mode {:04o}, owner {}:{}",
                 change.path.display(),
                 before.0,
@@ -169,7 +170,8 @@ pub fn diff(
                 after.0,
                 after.1,
                 after.2
-            );
+            )
+            .map_err(Error::io(Path::new("standard output")))?;
         }
         let mut data: Box<dyn Read> = match new.kind {
             Kind::File => Box::new(File::open(&here).map_err(Error::io(&here))?),

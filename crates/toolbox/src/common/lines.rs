@@ -10,6 +10,17 @@ use rustix::stdio;
 /// How much is read or written at a time.
 const BLOCK: usize = 64 * 1024;
 
+/// Prints a line of what `-v` tells to the standard output. The status: 1 where that failed, which is told.
+pub fn tell(applet: &str, line: &[u8]) -> i32 {
+    match write_all(stdio::stdout(), &[line, b"\n"].concat()) {
+        Ok(()) => 0,
+        Err(error) => {
+            say(applet, format!("write error: {}", cause(&error)));
+            1
+        }
+    }
+}
+
 /// Prints `applet: what: cause` to standard error.
 pub fn complain(applet: &str, what: &OsStr, error: &io::Error) {
     let cause = cause(error);

@@ -1,6 +1,6 @@
 //! `chmod` (POSIX.1-2024), with `-R -f -v -c`; links are never followed below the operands.
 
-use crate::common::lines::{complain, say};
+use crate::common::lines::{complain, say, tell};
 use crate::common::options::Options;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
@@ -231,10 +231,11 @@ impl Job<'_> {
             return self.fail(path, error);
         }
         if self.verbose || (self.only_changes && new != old) {
-            println!(
+            let line = format!(
                 "mode of '{}' changed from {old:04o} to {new:04o}",
                 path.display()
             );
+            self.status |= tell("chmod", line.as_bytes());
         }
         if !(recursive && is_folder) {
             return;

@@ -1,6 +1,6 @@
 //! `ln` and `link` (POSIX.1-2024), with `-n -T -r -v`.
 
-use crate::common::lines::{complain, say};
+use crate::common::lines::{complain, say, tell};
 use crate::common::options::Options;
 use std::ffi::OsString;
 use std::fs;
@@ -53,7 +53,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
             place.clone()
         };
         match make(target, &link, given.has('s'), given.has('f')) {
-            Ok(()) if given.has('v') => println!("'{}' -> '{}'", link.display(), target.display()),
+            Ok(()) if given.has('v') => {
+                let line = format!("'{}' -> '{}'", link.display(), target.display());
+                status |= tell("ln", line.as_bytes());
+            }
             Ok(()) => {}
             Err(error) => {
                 complain("ln", link.as_os_str(), &error);

@@ -1,6 +1,6 @@
 //! `mkdir` and `rmdir` (POSIX.1-2024).
 
-use crate::common::lines::{complain, say};
+use crate::common::lines::{complain, say, tell};
 use crate::common::options::Options;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -53,7 +53,10 @@ pub fn main(arguments: &[OsString]) -> i32 {
             })
         });
         match made {
-            Ok(()) if given.has('v') => println!("created directory: '{}'", path.display()),
+            Ok(()) if given.has('v') => {
+                let line = format!("created directory: '{}'", path.display());
+                status |= tell("mkdir", line.as_bytes());
+            }
             Ok(()) => {}
             Err(error) => {
                 complain("mkdir", folder, &error);

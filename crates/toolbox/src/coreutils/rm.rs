@@ -1,6 +1,6 @@
 //! `rm` and `unlink` (POSIX.1-2024): on folder handles, so that no link put in the way leads elsewhere.
 
-use crate::common::lines::{complain, say};
+use crate::common::lines::{complain, say, tell};
 use crate::common::options::Options;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -88,6 +88,12 @@ impl Job {
         complain("rm", OsStr::from_bytes(path), &io::Error::from(error));
     }
 
+    fn removed(&mut self, path: &[u8]) {
+        if self.verbose {
+            self.status |= tell("rm", &[b"removed '", path, b"'"].concat());
+        }
+    }
+
     fn may(&self, path: &[u8], what: &str) -> bool {
         if !self.ask {
             return true;
@@ -110,8 +116,7 @@ impl Job {
         flags: AtFlags,
     ) {
         match rustix::fs::unlinkat(folder, name, flags) {
-            Ok(()) if self.verbose => println!("removed '{}'", String::from_utf8_lossy(path)),
-            Ok(()) => {}
+            Ok(()) => self.removed(path),
             Err(error) => self.fail(path, error),
         }
     }
@@ -151,10 +156,7 @@ impl Job {
                         Some(above) => {
                             let handle = &above.handle;
                             match rustix::fs::unlinkat(handle, &done.name, AtFlags::REMOVEDIR) {
-                                Ok(()) if self.verbose => {
-                                    println!("removed '{}'", String::from_utf8_lossy(&done.path))
-                                }
-                                Ok(()) => {}
+                                Ok(()) => self.removed(&done.path),
                                 Err(error) => self.fail(&done.path, error),
                             }
                         }
@@ -174,10 +176,7 @@ impl Job {
             if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
                 if self.may(&below, "") {
                     match rustix::fs::unlinkat(&level.handle, &name, AtFlags::empty()) {
-                        Ok(()) if self.verbose => {
-                            println!("removed '{}'", String::from_utf8_lossy(&below))
-                        }
-                        Ok(()) => {}
+                        Ok(()) => self.removed(&below),
                         Err(error) => self.fail(&below, error),
                     }
                 }
