@@ -98,7 +98,7 @@ pub const APPLETS: &[Applet] = &[
     applet("printenv", Folder::Bin, "print the environment", env::PRINTENV_USAGE, env::printenv),
     applet("printf", Folder::UsrBin, "print by a format", running::PRINTF_USAGE, running::printf),
     applet("pwd", Folder::Bin, "print the current folder", running::PWD_USAGE, running::pwd),
-    applet("readlink", Folder::Bin, "print where a link leads", readlink::USAGE, readlink::main),
+    applet("readlink", Folder::UsrBin, "print where a link leads", readlink::USAGE, readlink::main),
     applet("realpath", Folder::UsrBin, "print paths without links", readlink::REALPATH_USAGE, readlink::realpath),
     applet("rm", Folder::Bin, "remove files and folders", rm::USAGE, rm::main),
     applet("rmdir", Folder::Bin, "remove empty folders", mkdir::RMDIR_USAGE, mkdir::rmdir),

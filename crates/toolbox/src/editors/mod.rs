@@ -63,7 +63,7 @@ pub const APPLETS: &[Applet] = &[
     },
     Applet {
         name: "vi",
-        folder: Folder::Bin,
+        folder: Folder::UsrBin,
         about: "edit text on the whole screen",
         usage: vi::USAGE,
         run: vi::main,

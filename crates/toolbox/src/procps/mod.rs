@@ -24,7 +24,7 @@ pub const APPLETS: &[Applet] = &[
     applet("iostat", Folder::Bin, "tell what processors and disks did", iostat::USAGE, iostat::main),
     applet("kill", Folder::Bin, "send signals to processes", kill::KILL_USAGE, kill::kill),
     applet("killall", Folder::UsrBin, "send signals to processes by name", kill::KILLALL_USAGE, kill::killall),
-    applet("killall5", Folder::UsrBin, "send a signal to all processes", kill::KILLALL5_USAGE, kill::killall5),
+    applet("killall5", Folder::UsrSbin, "send a signal to all processes", kill::KILLALL5_USAGE, kill::killall5),
     applet("lsof", Folder::UsrBin, "list open files", files::LSOF_USAGE, files::lsof),
     applet("mpstat", Folder::Bin, "tell what each processor did", mpstat::USAGE, mpstat::main),
     applet("nmeter", Folder::UsrBin, "print numbers about the system in lines", nmeter::USAGE, nmeter::main),
